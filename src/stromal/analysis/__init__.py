@@ -1,0 +1,1 @@
+"""How large it is: one file a method."""

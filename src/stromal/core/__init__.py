@@ -1,0 +1,25 @@
+"""What every layer stands on: errors, units, study time and citations."""
+
+from stromal.core.errors import (
+    Fault,
+    ProtocolError,
+    RecordError,
+    StromalError,
+    UnitError,
+    UsageError,
+)
+from stromal.core.source import Source
+from stromal.core.units import Quantity, convert_value, parse_quantity
+
+__all__ = [
+    "Fault",
+    "ProtocolError",
+    "Quantity",
+    "RecordError",
+    "Source",
+    "StromalError",
+    "UnitError",
+    "UsageError",
+    "convert_value",
+    "parse_quantity",
+]

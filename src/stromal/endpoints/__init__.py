@@ -1,0 +1,1 @@
+"""What the records mean: endpoints derived from counts, events and assessments."""
