@@ -1,0 +1,133 @@
+"""What is estimated and compared, in which analysis set, with which interval."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from stromal.protocol.fields import Duration, Model, Name, Text
+from stromal.protocol.tagged import key_of
+
+__all__ = [
+    "Analysis",
+    "AnalysisSet",
+    "CumulativeIncidenceAnalysis",
+    "ProportionAnalysis",
+    "SummaryAnalysis",
+    "SurvivalAnalysis",
+]
+
+Role = Literal["primary", "secondary", "exploratory", "safety", "descriptive"]
+CountTest = Literal["fisher", "chi-square", "chi-square with Yates"]
+
+
+class AnalysisSet(Model):
+    """Which participants are analysed. All conditions that are given must hold.
+
+    Those a set leaves out are listed with the condition that left them out.
+    """
+
+    label: Text
+    arms: list[Name] | None = None
+    eligible: Literal[True] | None = None
+    infused: Annotated[Name | None, Field(description="at least one infusion of this product")] = (
+        None
+    )
+    has: Annotated[Name | None, Field(description="an anchor that the participant has")] = None
+    where: Annotated[
+        dict[Name, list[str]] | None,
+        Field(description="columns of the participants table and the values that are included"),
+    ] = None
+
+
+class _Analysis(Model):
+    """What every analysis has."""
+
+    label: Text
+    role: Role
+    set: Name
+    by: Annotated[
+        Name | None, Field(description="`arm`, or a column of the participants table")
+    ] = None
+
+
+class ProportionAnalysis(_Analysis):
+    """Participants whose endpoint has one of the levels or statuses, of all in the set."""
+
+    estimate: Literal["proportion"]
+    endpoint: Name
+    of: Annotated[list[Text], Field(min_length=1)]
+    interval: Literal["clopper-pearson", "wilson", "wald"]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    compare: list[CountTest] = []
+
+
+class SurvivalAnalysis(_Analysis):
+    """Kaplan-Meier estimates with Greenwood's standard error at given times."""
+
+    estimate: Literal["survival"]
+    endpoint: Name
+    at: Annotated[list[Duration], Field(min_length=1)]
+    interval: Literal["plain", "log", "log-log"]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    compare: list[Literal["log-rank"]] = []
+
+
+class CumulativeIncidenceAnalysis(_Analysis):
+    """Aalen-Johansen estimates of the event, competing events apart, at given times."""
+
+    estimate: Literal["cumulative incidence"]
+    endpoint: Name
+    at: Annotated[list[Duration], Field(min_length=1)]
+    variance: Literal["cmprsk", "greenwood"]
+    interval: Literal["linear", "log-log"]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    compare: list[Literal["gray"]] = []
+
+
+class SummaryAnalysis(_Analysis):
+    """Median, quartiles and range of a number that each participant has.
+
+    One of: `variable` (a baseline column), `endpoint` (days of those with the event), `exposure`
+    (infusions per participant, or cells per kg per infusion), `follow_up` (from an anchor).
+    """
+
+    estimate: Literal["summary"]
+    variable: Name | None = None
+    endpoint: Name | None = None
+    exposure: Literal["infusions", "cells per kg"] | None = None
+    product: Name | None = None
+    follow_up: Annotated[Name | None, Field(description="the anchor it counts from")] = None
+
+    @model_validator(mode="after")
+    def _one_number(self) -> SummaryAnalysis:
+        given = [self.variable, self.endpoint, self.exposure, self.follow_up]
+        if sum(value is not None for value in given) != 1:
+            raise ValueError(
+                "a summary is of one of `variable`, `endpoint`, `exposure` or `follow_up`"
+            )
+        if (self.exposure is None) != (self.product is None):
+            raise ValueError("`exposure` goes with `product`")
+        return self
+
+
+_KINDS = ("proportion", "survival", "cumulative incidence", "summary")
+
+
+def _kind(value: Any) -> str | None:  # noqa: ANN401
+    kind = value.get("estimate") if isinstance(value, dict) else getattr(value, "estimate", None)
+    return kind if kind in _KINDS and (key_of(value, ("estimate",)) is not None) else None
+
+
+Analysis = Annotated[
+    Annotated[ProportionAnalysis, Tag("proportion")]
+    | Annotated[SurvivalAnalysis, Tag("survival")]
+    | Annotated[CumulativeIncidenceAnalysis, Tag("cumulative incidence")]
+    | Annotated[SummaryAnalysis, Tag("summary")],
+    Discriminator(
+        _kind,
+        custom_error_type="analysis_kind",
+        custom_error_message=f"`estimate` is one of {', '.join(_KINDS)}",
+    ),
+]
