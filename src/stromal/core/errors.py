@@ -33,7 +33,7 @@ class Fault:
     found
         What came.
     expected
-        What was expected.
+        What was expected; empty where `found` already says it.
     remedy
         What the user can do.
     """
@@ -56,7 +56,8 @@ class Fault:
         return ":".join(parts)
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.found}; expected {self.expected}. {self.remedy}"
+        expected = f"; expected {self.expected}" if self.expected else ""
+        return f"{self.place}: {self.found}{expected}. {self.remedy}"
 
 
 class StromalError(Exception):

@@ -45,9 +45,10 @@ def kernel(function: F) -> F:
     """Compile `function` with numba, cached and without holding the interpreter's lock."""
     import numba  # noqa: PLC0415  (half a second: only who computes pays it)
 
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder())
+    config: Any = vars(numba)["config"]
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder())
     try:
         return cast("F", numba.njit(cache=True, nogil=True)(function))
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before

@@ -116,8 +116,10 @@ _KINDS = ("proportion", "survival", "cumulative incidence", "summary")
 
 
 def _kind(value: Any) -> str | None:  # noqa: ANN401
-    kind = value.get("estimate") if isinstance(value, dict) else getattr(value, "estimate", None)
-    return kind if kind in _KINDS and (key_of(value, ("estimate",)) is not None) else None
+    if key_of(value, ("estimate",)) is None:
+        return None
+    kind = value.estimate if isinstance(value, Model) else value["estimate"]
+    return kind if kind in _KINDS else None
 
 
 Analysis = Annotated[

@@ -44,8 +44,9 @@ def read_protocol(study: Path) -> Protocol:
                            "Start from the protocol of a study in the documentation.")]
         )  # fmt: skip
     faults = expand_definitions(located)
+    data = cast("dict[str, Any]", located.data)
     try:
-        protocol = Protocol.model_validate(located.data)
+        protocol = Protocol.model_validate(data)
     except ValidationError as error:
         raise ProtocolError([*faults, *_faults_of(error, located)]) from error
     faults.extend(_reference_faults(protocol, located))
@@ -128,7 +129,7 @@ def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
                              "Choose one of these.")  # fmt: skip
     if kind in {"value_error", "endpoint_family", "analysis_kind", "rule_kind", "anchor_kind",
                 "dose_kind", "assessed_kind"}:  # fmt: skip
-        return located.fault(path, f"`{_name_of(path)}` is {came}", message, "Mend this entry.")
+        return located.fault(path, f"`{_name_of(path)}`: {message}", "", "Mend this entry.")
     return located.fault(path, f"`{_name_of(path)}` is {came}",
                          message[:1].lower() + message[1:], "Mend this value.")  # fmt: skip
 

@@ -111,9 +111,10 @@ def _decode(raw: bytes, shown: str) -> str:
 
 def _syntax_fault(error: MarkedYAMLError, shown: str) -> Fault:
     """Turn the parser's complaint into a fault with its line."""
-    mark = error.problem_mark or error.context_mark
+    told: Any = error
+    mark = told.problem_mark or told.context_mark
     line, column = (mark.line + 1, str(mark.column + 1)) if mark is not None else (0, "")
-    problem = " ".join(str(error.problem or error.context or "syntax error").split())
+    problem = " ".join(str(told.problem or told.context or "syntax error").split())
     return Fault(
         shown,
         line,
