@@ -8,11 +8,13 @@ from stromal.core.errors import (
     UnitError,
     UsageError,
 )
+from stromal.core.finding import Finding
 from stromal.core.source import Source
 from stromal.core.units import Quantity, convert_value, parse_quantity
 
 __all__ = [
     "Fault",
+    "Finding",
     "ProtocolError",
     "Quantity",
     "RecordError",

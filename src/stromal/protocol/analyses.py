@@ -118,8 +118,8 @@ _KINDS = ("proportion", "survival", "cumulative incidence", "summary")
 def _kind(value: Any) -> str | None:  # noqa: ANN401
     if key_of(value, ("estimate",)) is None:
         return None
-    kind = value.estimate if isinstance(value, Model) else value["estimate"]
-    return kind if kind in _KINDS else None
+    found: object = getattr(value, "estimate", None) or value["estimate"]
+    return found if isinstance(found, str) and found in _KINDS else None
 
 
 Analysis = Annotated[

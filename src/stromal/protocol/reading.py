@@ -44,7 +44,7 @@ def read_protocol(study: Path) -> Protocol:
                            "Start from the protocol of a study in the documentation.")]
         )  # fmt: skip
     faults = expand_definitions(located)
-    data = cast("dict[str, Any]", located.data)
+    data: object = located.data  # pyright: ignore[reportUnknownMemberType]
     try:
         protocol = Protocol.model_validate(data)
     except ValidationError as error:
