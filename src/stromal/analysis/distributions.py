@@ -1,0 +1,55 @@
+"""What analysis takes from scipy, typed and in one place."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from scipy import special, stats  # pyright: ignore[reportMissingTypeStubs]
+
+from stromal.core import UsageError
+
+__all__ = [
+    "beta_quantile",
+    "check_confidence",
+    "chi_square_tail",
+    "fisher_two_sided",
+    "normal_quantile",
+]
+
+_special = cast("Any", special)
+_stats = cast("Any", stats)
+
+
+def check_confidence(confidence: float) -> float:
+    """Refuse a confidence that is not strictly between 0 and 1.
+
+    Raises
+    ------
+    UsageError
+        The confidence is 0, 1, outside, or was given in per cent.
+    """
+    if not 0 < confidence < 1:
+        raise UsageError(
+            f"confidence is {confidence}; a number between 0 and 1 is expected, such as 0.95"
+        )
+    return confidence
+
+
+def normal_quantile(confidence: float) -> float:
+    """Give the two-sided quantile of the normal distribution, 1.96 for 0.95."""
+    return float(_special.ndtri((1 + check_confidence(confidence)) / 2))
+
+
+def beta_quantile(a: float, b: float, probability: float) -> float:
+    """Give the quantile of the beta distribution with shapes a and b."""
+    return float(_special.betaincinv(a, b, probability))
+
+
+def chi_square_tail(statistic: float, df: int) -> float:
+    """Give the probability that chi-square with `df` degrees of freedom exceeds `statistic`."""
+    return float(_special.chdtrc(df, statistic))
+
+
+def fisher_two_sided(table: tuple[tuple[int, int], tuple[int, int]]) -> float:
+    """Give the two-sided p of Fisher's exact test: all tables no more probable than this one."""
+    return float(_stats.fisher_exact(table)[1])

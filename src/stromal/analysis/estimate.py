@@ -1,0 +1,371 @@
+"""What an analysis hands on: numbers that name their method, their interval and their source.
+
+A number that cannot be estimated is `None`, never NaN, and the note says why. Numbers keep full
+precision; the report rounds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from stromal.analysis.intervals import bound_probability
+from stromal.core import Source, UsageError
+
+__all__ = [
+    "METHOD_SOURCES",
+    "Comparison",
+    "Curve",
+    "Estimate",
+    "citations",
+    "count_at_risk",
+    "estimate_at",
+]
+
+_SAME_DAY = 1e-9  # relative: a day asked for as 0.3 finds the event recorded at 0.1 + 0.2
+
+
+METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
+    {
+        "proportion": Source(
+            text="Brown LD, Cai TT, DasGupta A (2001), Interval estimation for a binomial "
+            "proportion, Statistical Science 16(2):101-133",
+            doi="10.1214/ss/1009213286",
+            seen="secondary",
+        ),
+        "Clopper-Pearson": Source(
+            text="Clopper CJ, Pearson ES (1934), The use of confidence or fiducial limits "
+            "illustrated in the case of the binomial, Biometrika 26(4):404-413",
+            doi="10.1093/biomet/26.4.404",
+            seen="secondary",
+        ),
+        "Wilson": Source(
+            text="Wilson EB (1927), Probable inference, the law of succession, and statistical "
+            "inference, J Am Stat Assoc 22(158):209-212",
+            doi="10.1080/01621459.1927.10502953",
+            seen="secondary",
+        ),
+        "Wald": Source(
+            text="Newcombe RG (1998), Two-sided confidence intervals for the single proportion: "
+            "comparison of seven methods, Statistics in Medicine 17:857-872 (method 1)",
+            seen="secondary",
+        ),
+        "Fisher's exact test": Source(
+            text="Fisher RA (1935), The logic of inductive inference, J R Stat Soc 98(1):39-82",
+            doi="10.2307/2342435",
+            seen="secondary",
+        ),
+        "chi-square test": Source(
+            text="Pearson K (1900), On the criterion that a given system of deviations from the "
+            "probable ... , Philosophical Magazine 50(302):157-175",
+            doi="10.1080/14786440009463897",
+            seen="secondary",
+        ),
+        "chi-square test with Yates's correction": Source(
+            text="Yates F (1934), Contingency tables involving small numbers and the chi-square "
+            "test, Suppl J R Stat Soc 1(2):217-235",
+            doi="10.2307/2983604",
+            seen="secondary",
+        ),
+        "Kaplan-Meier": Source(
+            text="Kaplan EL, Meier P (1958), Nonparametric estimation from incomplete "
+            "observations, J Am Stat Assoc 53(282):457-481",
+            doi="10.1080/01621459.1958.10501452",
+            seen="secondary",
+        ),
+        "reverse Kaplan-Meier": Source(
+            text="Schemper M, Smith TL (1996), A note on quantifying follow-up in studies of "
+            "failure time, Controlled Clinical Trials 17(4):343-346",
+            doi="10.1016/0197-2456(96)00075-X",
+            seen="secondary",
+        ),
+        "Greenwood": Source(
+            text="Greenwood M (1926), The natural duration of cancer, Reports on Public Health "
+            "and Medical Subjects 33, HMSO, London",
+            seen="secondary",
+        ),
+        "Brookmeyer-Crowley": Source(
+            text="Brookmeyer R, Crowley J (1982), A confidence interval for the median survival "
+            "time, Biometrics 38(1):29-41",
+            doi="10.2307/2530286",
+            seen="secondary",
+        ),
+        "log-log": Source(
+            text="Kalbfleisch JD, Prentice RL (2002), The Statistical Analysis of Failure Time "
+            "Data, 2nd edition, Wiley",
+            seen="secondary",
+        ),
+        "Aalen-Johansen": Source(
+            text="Aalen OO, Johansen S (1978), An empirical transition matrix for "
+            "non-homogeneous Markov chains based on censored observations, Scand J Stat "
+            "5(3):141-150",
+            seen="secondary",
+        ),
+        "cmprsk (Gray-Aalen)": Source(
+            text="Aalen O (1978), Nonparametric estimation of partial transition probabilities "
+            "in multiple decrement models, Ann Stat 6(3):534-545",
+            doi="10.1214/aos/1176344198",
+            seen="secondary",
+        ),
+        "Greenwood-type (infinitesimal jackknife)": Source(
+            text="Allignol A, Schumacher M, Beyersmann J (2010), A note on variance estimation of "
+            "the Aalen-Johansen estimator of the cumulative incidence function in competing "
+            "risks, with a view towards left-truncated data, Biom J 52(1):126-137",
+            doi="10.1002/bimj.200900039",
+            seen="abstract",
+        ),
+        "log-rank test": Source(
+            text="Peto R, Peto J (1972), Asymptotically efficient rank invariant test "
+            "procedures, J R Stat Soc A 135(2):185-207",
+            doi="10.2307/2344317",
+            seen="secondary",
+        ),
+        "Gray's test": Source(
+            text="Gray RJ (1988), A class of K-sample tests for comparing the cumulative "
+            "incidence of a competing risk, Ann Stat 16(3):1141-1154",
+            doi="10.1214/aos/1176350951",
+            seen="abstract",
+        ),
+        "quartiles": Source(
+            text="Hyndman RJ, Fan Y (1996), Sample quantiles in statistical packages, The "
+            "American Statistician 50(4):361-365 (definition 7)",
+            doi="10.1080/00031305.1996.10473566",
+            seen="secondary",
+        ),
+    }
+)
+"""The source of each method, variance and interval that a result can name."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number with its interval.
+
+    Parameters
+    ----------
+    method
+        How the value was estimated; a key of `METHOD_SOURCES`.
+    value, standard_error, low, high
+        The estimate, its standard error and its confidence limits; `None` where they cannot be
+        estimated.
+    confidence
+        Coverage of the interval, such as 0.95.
+    interval
+        Construction of the interval; a key of `METHOD_SOURCES`.
+    n, events
+        Participants analysed, and those with the event (whenever it was).
+    variance
+        Estimator of the variance, where the method has several or the interval rests on one.
+    day
+        The day the value belongs to, counted from the endpoint's anchor.
+    at_risk
+        Participants at risk just before that day.
+    note
+        What a reader must know: why a number is missing, or an interval degenerate.
+    """
+
+    method: str
+    value: float | None
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    interval: str
+    n: int
+    events: int
+    variance: str = ""
+    day: float | None = None
+    at_risk: int | None = None
+    note: str = ""
+
+    @property
+    def interval_text(self) -> str:
+        """The interval as a report names it, such as `95 % interval, log-log, Greenwood`."""
+        parts = [f"{100 * self.confidence:g} % interval", self.interval]
+        if self.variance:
+            parts.append(f"{self.variance} variance")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A step function of the day, estimated on one group of participants.
+
+    Parameters
+    ----------
+    method
+        `Kaplan-Meier`, `reverse Kaplan-Meier` or `Aalen-Johansen`.
+    variance, interval, confidence
+        Estimator of the variance, construction and coverage of the pointwise intervals.
+    n, events
+        Participants, and those with the event.
+    frame
+        One row for each distinct day, in order: `day`, `at_risk` (just before the day), `events`,
+        `competing`, `censored` (on the day), `event_free` (probability that nothing has happened
+        by the end of the day), `estimate`, `standard_error`, `low`, `high`. Null where it cannot
+        be estimated.
+    last_day
+        Day of the last observation; `None` without participants. What lies after it is not
+        estimable unless everybody has had an event.
+    """
+
+    method: str
+    variance: str
+    interval: str
+    confidence: float
+    n: int
+    events: int
+    frame: pl.DataFrame
+    last_day: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A test between groups.
+
+    Parameters
+    ----------
+    method
+        The test; a key of `METHOD_SOURCES`.
+    statistic, df
+        Chi-square and its degrees of freedom; `None` for an exact test or where not computable.
+    p_value
+        Two-sided; `None` where the test cannot be computed.
+    groups
+        One row a group, in the order compared: `group`, `n`, `events`, and for a test of times
+        `expected` events under equality.
+    note
+        Why a test cannot be computed, or what limits it.
+    strata
+        Columns the test was stratified by.
+    """
+
+    method: str
+    statistic: float | None
+    df: int | None
+    p_value: float | None
+    groups: pl.DataFrame
+    note: str = ""
+    strata: tuple[str, ...] = ()
+
+
+def estimate_at(curve: Curve, days: tuple[float, ...]) -> tuple[Estimate, ...]:
+    """Read a curve on given days.
+
+    1. The value on a day is that of the last step on or before it; before the first
+       observation a survival is 1 and an incidence 0, without error.
+    2. After the last observation nothing is estimable, unless everybody has had an event by
+       then: the curve stays where it ended.
+    3. An interval that has no width because nothing has happened yet, or that its
+       transformation does not define (log-log at 0 and 1), is told in the note.
+
+    Parameters
+    ----------
+    curve
+        A Kaplan-Meier or Aalen-Johansen curve.
+    days
+        Days from the endpoint's anchor, not negative.
+
+    Returns
+    -------
+    tuple of Estimate
+        One for each day, in the order given, with the number at risk.
+
+    Raises
+    ------
+    UsageError
+        A day is negative.
+    """
+    if any(not day >= 0 for day in days):
+        raise UsageError(f"days {days} are not all days from the anchor on; give 0 or later")
+    at_risk = count_at_risk(curve, days)
+    return tuple(_read(curve, float(day), n) for day, n in zip(days, at_risk, strict=True))
+
+
+def count_at_risk(curve: Curve, days: tuple[float, ...]) -> tuple[int, ...]:
+    """Count the participants at risk just before given days: those observed until then or longer.
+
+    Who has an event or is censored on the day itself still counts.
+    """
+    day, at_risk = curve.frame["day"], curve.frame["at_risk"]
+    places = [int((day < asked * (1 - _SAME_DAY)).sum()) for asked in days]
+    return tuple(int(at_risk[place]) if place < len(at_risk) else 0 for place in places)
+
+
+def citations(result: Estimate | Curve | Comparison) -> tuple[Source, ...]:
+    """Give the sources of the method, the variance and the interval that made a result."""
+    names = [result.method]
+    if not isinstance(result, Comparison):
+        names += [result.variance, result.interval]
+    return tuple(METHOD_SOURCES[name] for name in names if name in METHOD_SOURCES)
+
+
+def _read(curve: Curve, day: float, at_risk: int) -> Estimate:
+    """Read a curve on one day."""
+    frame = curve.frame
+    if curve.last_day is None:
+        return _estimate(curve, day, at_risk, (None,) * 4, "not estimable: no participants")
+    if at_risk == 0 and frame["event_free"][-1] > 0:
+        note = f"not estimable: the last observation is on day {curve.last_day:g}"
+        return _estimate(curve, day, at_risk, (None,) * 4, note)
+    steps = int((frame["day"] <= day * (1 + _SAME_DAY)).sum())
+    if steps == 0:
+        return _estimate(curve, day, at_risk, *_before_first(curve))
+    row = frame.row(steps - 1, named=True)
+    numbers = (row["estimate"], row["standard_error"], row["low"], row["high"])
+    return _estimate(curve, day, at_risk, numbers, _explain(*numbers, curve=curve))
+
+
+def _before_first(curve: Curve) -> tuple[tuple[float | None, ...], str]:
+    """Give the numbers of a curve before its first step."""
+    value = 0.0 if curve.method == "Aalen-Johansen" else 1.0
+    low, high = bound_probability(
+        np.array([value]), np.zeros(1), interval=curve.interval, confidence=curve.confidence
+    )
+    bounds = (None, None) if np.isnan(low[0]) else (float(low[0]), float(high[0]))
+    return (value, 0.0, *bounds), _NOTHING_YET
+
+
+_NOTHING_YET = "no event yet: the interval has no width or is not defined"
+
+
+def _explain(
+    value: float, error: float | None, low: float | None, high: float | None, *, curve: Curve
+) -> str:
+    """Tell why a number beside the value is missing or degenerate."""
+    if value == (0.0 if curve.method == "Aalen-Johansen" else 1.0):
+        return _NOTHING_YET
+    if not error:
+        return "everybody at risk has had an event: the standard error is not defined or zero"
+    if low is None or high is None:
+        return "the interval is not defined at this value"
+    return ""
+
+
+def _estimate(
+    curve: Curve,
+    day: float,
+    at_risk: int,
+    numbers: tuple[float | None, ...],
+    note: str,
+) -> Estimate:
+    value, error, low, high = numbers
+    return Estimate(
+        method=curve.method,
+        value=value,
+        standard_error=error,
+        low=low,
+        high=high,
+        confidence=curve.confidence,
+        interval=curve.interval,
+        n=curve.n,
+        events=curve.events,
+        variance=curve.variance,
+        day=day,
+        at_risk=at_risk,
+        note=note,
+    )
