@@ -1,6 +1,7 @@
 """How large it is: one file a method."""
 
 from stromal.analysis.contingency import compare_counts
+from stromal.analysis.cumulative_incidence import estimate_incidence
 from stromal.analysis.estimate import (
     METHOD_SOURCES,
     Comparison,
@@ -10,16 +11,36 @@ from stromal.analysis.estimate import (
     count_at_risk,
     estimate_at,
 )
+from stromal.analysis.gray import compare_incidence
+from stromal.analysis.kaplan_meier import estimate_quantile, estimate_survival
+from stromal.analysis.logrank import compare_survival
+from stromal.analysis.ordered import split_outcomes
 from stromal.analysis.proportions import estimate_proportion
+from stromal.analysis.summaries import (
+    Summary,
+    estimate_potential_follow_up,
+    summarize_follow_up,
+    summarize_values,
+)
 
 __all__ = [
     "METHOD_SOURCES",
     "Comparison",
     "Curve",
     "Estimate",
+    "Summary",
     "citations",
     "compare_counts",
+    "compare_incidence",
+    "compare_survival",
     "count_at_risk",
     "estimate_at",
+    "estimate_incidence",
+    "estimate_potential_follow_up",
     "estimate_proportion",
+    "estimate_quantile",
+    "estimate_survival",
+    "split_outcomes",
+    "summarize_follow_up",
+    "summarize_values",
 ]

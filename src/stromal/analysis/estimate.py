@@ -155,7 +155,7 @@ class Estimate:
     confidence
         Coverage of the interval, such as 0.95.
     interval
-        Construction of the interval; a key of `METHOD_SOURCES`.
+        Construction of the interval, and the scale it was built on.
     n, events
         Participants analysed, and those with the event (whenever it was).
     variance
@@ -300,7 +300,7 @@ def citations(result: Estimate | Curve | Comparison) -> tuple[Source, ...]:
     """Give the sources of the method, the variance and the interval that made a result."""
     names = [result.method]
     if not isinstance(result, Comparison):
-        names += [result.variance, result.interval]
+        names += [result.variance, *result.interval.split(", ")]
     return tuple(METHOD_SOURCES[name] for name in names if name in METHOD_SOURCES)
 
 

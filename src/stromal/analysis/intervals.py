@@ -41,8 +41,9 @@ def bound_probability(
     5. `logit`: log(p / (1 - p)).
     6. `arcsine`: arcsin(sqrt p).
 
-    Limits are cut to [0, 1]. Where a transformation is not defined (`log` at 0; the others but
-    `plain` at 0 and 1) the limits are NaN.
+    Limits are cut to [0, 1]. At 0 only `plain` has limits, at 1 all have but `arcsine` and
+    `complementary log-log`; they have no width where the standard error is 0. Otherwise the
+    limits are NaN.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def bound_probability(
     width = z * np.asarray(standard_error, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = _limits(p, width, interval)
+    if interval in {"log-log", "logit"}:
+        low, high = (np.where((p == 1) & (width == 0), 1.0, limit) for limit in (low, high))
     return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
 
 
