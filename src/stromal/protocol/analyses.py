@@ -89,13 +89,16 @@ class CumulativeIncidenceAnalysis(_Analysis):
 class SummaryAnalysis(_Analysis):
     """Median, quartiles and range of a number that each participant has.
 
-    One of: `variable` (a baseline column), `endpoint` (days of those with the event), `exposure`
+    One of: `variable` (a baseline column), `endpoint` (days of those with one of the statuses `of`), `exposure`
     (infusions per participant, or cells per kg per infusion), `follow_up` (from an anchor).
     """
 
     estimate: Literal["summary"]
     variable: Name | None = None
     endpoint: Name | None = None
+    of: Annotated[
+        list[Text], Field(description="statuses or levels of the endpoint whose days are taken")
+    ] = ["event"]
     exposure: Literal["infusions", "cells per kg"] | None = None
     product: Name | None = None
     follow_up: Annotated[Name | None, Field(description="the anchor it counts from")] = None

@@ -235,7 +235,7 @@ class Adjudication(_Definition):
     With `levels` it is a response, without them a time to event.
     """
 
-    levels: Annotated[list[Name] | None, Field(description="best first")] = None
+    levels: Annotated[list[Text] | None, Field(description="best first")] = None
     criteria: Text
 
 

@@ -1,0 +1,113 @@
+"""Verdicts that people gave: read, completed by the protocol's choices, never re-derived."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from stromal.endpoints.assessed import absent
+from stromal.endpoints.context import Context, derived_frame
+from stromal.protocol.endpoints import AdjudicatedEndpoint
+
+__all__ = ["derive_adjudicated"]
+
+
+def derive_adjudicated(context: Context, name: str, endpoint: AdjudicatedEndpoint) -> pl.DataFrame:
+    """Read an endpoint's verdicts from the adjudications table, one row a participant.
+
+    1. Verdicts on the endpoint that agree are one verdict; verdicts of several assessors that do
+       not agree leave the participant `not_evaluable` until one is reached.
+    2. A response without a verdict follows the protocol's choices for a missing assessment and for
+       death; who is not yet due is `not_evaluable`.
+    3. A time to event without a verdict is `not_evaluable`: nobody judged it.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns of `stromal.endpoints.outcome.DERIVED_COLUMNS`.
+    """
+    verdicts = _verdicts(context, name, endpoint)
+    frame = context.anchor(endpoint.from_).join(verdicts, on="p", how="left")
+    if endpoint.assessed is None:
+        frame = frame.with_columns(died=pl.lit(value=False), not_due=pl.lit(value=False))
+        without = {"missing": "not_evaluable", "death": "not_evaluable"}
+    else:
+        frame = frame.join(absent(context, endpoint.assessed), on="p")
+        levels = endpoint.adjudicated.levels or []
+        without = {
+            "missing": levels[-1]
+            if endpoint.assessed.missing == "no response"
+            else "not_evaluable",
+            "death": levels[-1] if endpoint.assessed.death == "no response" else "not_evaluable",
+        }
+    rows = _completed(frame, without)
+    rule = endpoint.adjudicated
+    said = f"adjudicated: {rule.definition or rule.title or rule.criteria}"
+    return derived_frame(context, name, said, rows)
+
+
+def _verdicts(context: Context, name: str, endpoint: AdjudicatedEndpoint) -> pl.DataFrame:
+    """Give each participant's verdict: `p`, `verdict`, `day`, `verdicts` (how many differ), ids."""
+    word = "status" if endpoint.adjudicated.levels is None else "level"
+    has_cause = "cause" in context.records["adjudications"].columns
+    return (
+        context.dated("adjudications", endpoint.from_)
+        .filter(pl.col("endpoint") == name)
+        .sort("p", "day", "record_id")
+        .group_by("p", maintain_order=True)
+        .agg(
+            verdict=pl.col(word).first(),
+            verdicts=pl.col(word).n_unique(),
+            day=pl.col("day").first(),
+            because=pl.col("record_id"),
+            assessor=pl.col("assessor").unique().sort().drop_nulls().str.join(", "),
+            basis=pl.col("basis").drop_nulls().first(),
+            stated_cause=(
+                pl.col("cause").first() if has_cause else pl.lit(None, pl.String).first()
+            ),
+        )
+    )
+
+
+def _completed(frame: pl.DataFrame, without: dict[str, str]) -> pl.DataFrame:
+    """Complete verdicts by what the protocol says of their absence."""
+    known = pl.col("anchor_day").is_not_null()
+    split = pl.col("verdicts") > 1
+    status = (
+        pl.when(~known)
+        .then(pl.lit("not_applicable"))
+        .when(split)
+        .then(pl.lit("not_evaluable"))
+        .when(pl.col("verdict").is_not_null())
+        .then("verdict")
+        .when("died")
+        .then(pl.lit(without["death"]))
+        .when("not_due")
+        .then(pl.lit("not_evaluable"))
+        .otherwise(pl.lit(without["missing"]))
+    )
+    cause = (
+        pl.when(~known)
+        .then(pl.lit("anchor did not happen"))
+        .when(split)
+        .then(pl.lit("assessors disagree"))
+        .when(pl.col("verdict").is_not_null())
+        .then("stated_cause")
+        .when("died")
+        .then(pl.lit("died before the assessment"))
+        .when("not_due")
+        .then(pl.lit("not yet due"))
+        .otherwise(pl.lit("no adjudication"))
+    )
+    basis = pl.when(pl.col("basis").is_null()).then(pl.lit("")).otherwise(
+        pl.format(", {}", "basis")
+    )  # fmt: skip
+    return frame.with_columns(
+        status=status,
+        cause=cause,
+        day=pl.when(~split.fill_null(value=False)).then("day"),
+        note=pl.when(pl.col("verdict").is_not_null() & ~split)
+        .then(pl.format("{} by {}{}.", "verdict", "assessor", basis))
+        .otherwise(pl.format("{}.", cause)),
+        day_low=pl.lit(None, pl.Int32),
+        day_high=pl.lit(None, pl.Int32),
+    ).select("p", "anchor_day", "status", "day", "day_low", "day_high", "cause", "because", "note")

@@ -1,0 +1,248 @@
+"""What every family of endpoints reads: records, with days counted from an anchor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import polars as pl
+
+from stromal.protocol import Protocol
+from stromal.protocol.endpoints import EventSpec
+from stromal.protocol.schedule import planned_draw_days
+from stromal.records import TrialRecords, anchor_days
+
+__all__ = ["Context", "derived_frame", "first_of"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Protocol and records, with participants numbered `p` = 0, 1, ... in the order of their table.
+
+    Parameters
+    ----------
+    protocol, records
+        What was planned and what was observed.
+    derived
+        Endpoints that are already derived, by name: other endpoints may build on them.
+    """
+
+    protocol: Protocol
+    records: TrialRecords
+    derived: dict[str, pl.DataFrame] = field(default_factory=dict[str, pl.DataFrame])
+
+    @cached_property
+    def participants(self) -> pl.DataFrame:
+        """The participants table with `p`."""
+        return self.records["participants"].with_row_index("p").with_columns(pl.col("p").cast(int))
+
+    @property
+    def size(self) -> int:
+        """Number of participants."""
+        return self.participants.height
+
+    @cached_property
+    def _anchors(self) -> pl.DataFrame:
+        return self.participants.select("p", "participant_id").join(
+            anchor_days(self.protocol, self.records), on="participant_id", how="left"
+        )
+
+    def anchor(self, name: str) -> pl.DataFrame:
+        """Give `p`, `anchor_day` of all participants; null where the moment did not happen."""
+        return self._anchors.select("p", anchor_day=pl.col(name).cast(pl.Int32)).sort("p")
+
+    def dated(self, table: str, anchor: str) -> pl.DataFrame:
+        """Give a dated table with `p` and with `day` counted from an anchor.
+
+        Rows of participants without the anchor, and rows without a day, are not given.
+        """
+        return (
+            self.records[table]
+            .join(
+                self._anchors.select("p", "participant_id", anchor_day=anchor), on="participant_id"
+            )
+            .with_columns(day=(pl.col("day") - pl.col("anchor_day")).cast(pl.Int32))
+            .filter(pl.col("day").is_not_null())
+        )
+
+    def planned_draws(self, analyte: str, anchor: str) -> pl.DataFrame:
+        """Give `p`, `day`: the days on which a draw of the analyte was planned."""
+        days = planned_draw_days(
+            self.protocol, analyte, self._anchors, self.participants["day_zero_date"]
+        )
+        return (
+            days.join(self.anchor(anchor), on="p")
+            .select("p", day=(pl.col("day") - pl.col("anchor_day")).cast(pl.Int32))
+            .drop_nulls()
+        )
+
+    def uncovered(self, table: str, anchor: str, length: int) -> pl.DataFrame:
+        """Give `p`, `day` of draws before which a table's coverage has a hole within `length` days.
+
+        Only participants with rows in the coverage table for that table can have holes: without
+        them silence means that nothing happened.
+        """
+        coverage = self.dated_coverage(table, anchor)
+        draws = self.dated("measurements", anchor).select("p", "day").unique()
+        held = coverage.select("p").unique()
+        inside = (
+            draws.join(coverage, on="p")
+            .filter(
+                (pl.col("from_day") <= pl.col("day") - length + 1)
+                & (pl.col("day") <= pl.col("to_day"))
+            )
+            .select("p", "day")
+            .unique()
+        )
+        return draws.join(held, on="p", how="semi").join(inside, on=["p", "day"], how="anti")
+
+    def dated_coverage(self, table: str, anchor: str) -> pl.DataFrame:
+        """Give `p`, `from_day`, `to_day`: where a table is complete, touching stretches joined."""
+        spans = (
+            self.records["coverage"]
+            .filter(pl.col("table") == table)
+            .join(
+                self._anchors.select("p", "participant_id", anchor_day=anchor), on="participant_id"
+            )
+            .select(
+                "p",
+                from_day=pl.col("from_day") - pl.col("anchor_day"),
+                to_day=pl.col("to_day") - pl.col("anchor_day"),
+            )
+            .drop_nulls()
+            .sort("p", "from_day", "to_day")
+        )
+        reached = pl.col("to_day").cum_max().shift(1).over("p")
+        return (
+            spans.with_columns(begins=(pl.col("from_day") > reached + 1).fill_null(value=True))
+            .with_columns(stretch=pl.col("begins").cum_sum().over("p"))
+            .group_by("p", "stretch")
+            .agg(pl.col("from_day").min(), pl.col("to_day").max())
+            .drop("stretch")
+        )
+
+    def last_days(self, anchor: str) -> pl.DataFrame:
+        """Give `p`, `death`, `last_contact`, `complete_until`, as days from an anchor."""
+        death = first_of(self.dated("events", anchor).filter(pl.col("event") == "death"), "death")
+        return (
+            self.participants.select("p", "last_contact_day", "complete_until_day")
+            .join(self.anchor(anchor), on="p")
+            .join(death.select("p", death="day"), on="p", how="left")
+            .select(
+                "p",
+                "death",
+                last_contact=pl.col("last_contact_day") - pl.col("anchor_day"),
+                complete_until=pl.coalesce("complete_until_day", "last_contact_day")
+                - pl.col("anchor_day"),
+            )
+            .sort("p")
+        )
+
+    def first_events(self, specs: list[EventSpec], anchor: str) -> pl.DataFrame:
+        """Give each participant's first event of any of the specifications, on or after an anchor.
+
+        Returns
+        -------
+        polars.DataFrame
+            `p`, `day` (from the anchor), `record_id`, `name`. On one day the specification that
+            stands first is taken.
+        """
+        parts = [
+            self._one_event(spec, anchor).with_columns(order=pl.lit(order))
+            for order, spec in enumerate(specs)
+        ]
+        if not parts:
+            return _NO_EVENTS
+        return (
+            pl.concat(parts)
+            .filter(pl.col("day") >= 0)
+            .sort("p", "day", "order", "record_id")
+            .unique("p", keep="first", maintain_order=True)
+            .drop("order")
+        )
+
+    def _one_event(self, spec: EventSpec, anchor: str) -> pl.DataFrame:
+        """Give the rows of one specification: events of a name, or a derived endpoint."""
+        if spec.endpoint is not None:
+            return self._endpoint_event(spec.endpoint, spec.is_ or [], anchor)
+        rows = self.dated("events", anchor).filter(pl.col("event") == spec.event)
+        if spec.grade_at_least is not None:
+            rows = rows.filter(pl.col("grade") >= spec.grade_at_least)
+        if spec.cause is not None:
+            rows = rows.filter(pl.col("cause") == spec.cause)
+        return rows.select("p", "day", "record_id", name="event")
+
+    def _endpoint_event(self, endpoint: str, statuses: list[str], anchor: str) -> pl.DataFrame:
+        """Give derived rows with one of the statuses, as events on the day they were decided for.
+
+        A response at a fixed time happens at that time, not on the day of the visit.
+        """
+        assessed = getattr(self.protocol.endpoints[endpoint], "assessed", None)
+        planned = getattr(assessed, "at", None)
+        day = pl.col("day") if planned is None else pl.lit(int(planned), pl.Int32)
+        return (
+            self.derived[endpoint]
+            .filter(pl.col("status").is_in(statuses))
+            .join(self.participants.select("p", "participant_id"), on="participant_id")
+            .join(self.anchor(anchor).rename({"anchor_day": "own"}), on="p")
+            .select(
+                "p",
+                day=(pl.col("anchor_day") + day - pl.col("own")).cast(pl.Int32),
+                record_id=pl.format("{}:{}", pl.lit(endpoint), "participant_id"),
+                name=pl.format("{} {}", pl.lit(endpoint), "status"),
+            )
+            .drop_nulls("day")
+        )
+
+    def with_derived(self, name: str, rows: pl.DataFrame) -> Context:
+        """Give a context that also knows one more derived endpoint."""
+        return replace(self, derived={**self.derived, name: rows})
+
+
+_NO_EVENTS = pl.DataFrame(
+    schema={"p": pl.Int64, "day": pl.Int32, "record_id": pl.String, "name": pl.String}
+)
+
+
+def first_of(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Give each participant's first row on or after day 0: `p`, `day`, `record_id`, `name`."""
+    return (
+        rows.filter(pl.col("day") >= 0)
+        .sort("p", "day", "record_id")
+        .unique("p", keep="first", maintain_order=True)
+        .select("p", "day", "record_id", name=pl.lit(name))
+    )
+
+
+def derived_frame(
+    context: Context, endpoint: str, definition: str, rows: pl.DataFrame
+) -> pl.DataFrame:
+    """Complete derived rows to the documented columns, one for each participant.
+
+    Parameters
+    ----------
+    rows
+        `p`, `anchor_day`, `status`, `day`, `day_low`, `day_high`, `cause`, `because`, `note`, and
+        optionally `count`; days counted from the endpoint's anchor.
+    """
+    count = pl.col("count") if "count" in rows.columns else pl.lit(None)
+    return (
+        context.participants.select("p", "participant_id", "day_zero_date")
+        .join(rows, on="p", how="left")
+        .sort("p")
+        .select(
+            "participant_id",
+            endpoint=pl.lit(endpoint),
+            definition=pl.lit(definition),
+            status="status",
+            day=pl.col("day").cast(pl.Int32),
+            date=pl.col("day_zero_date") + pl.duration(days=pl.col("anchor_day") + pl.col("day")),
+            day_low=pl.col("day_low").cast(pl.Int32),
+            day_high=pl.col("day_high").cast(pl.Int32),
+            cause=pl.col("cause").cast(pl.String),
+            because=pl.col("because").fill_null(pl.lit([], pl.List(pl.String))),
+            note="note",
+            anchor_day=pl.col("anchor_day").cast(pl.Int32),
+            count=count.cast(pl.Int32),
+        )
+    )

@@ -1,0 +1,113 @@
+"""All endpoints of a protocol, in the order in which they build on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from stromal.core import UsageError
+from stromal.endpoints.adjudicated import derive_adjudicated
+from stromal.endpoints.context import Context
+from stromal.endpoints.cytopenia import derive_cytopenia
+from stromal.endpoints.recovery import derive_recovery
+from stromal.endpoints.response import derive_response
+from stromal.endpoints.survival import derive_time_to_event
+from stromal.endpoints.toxicity import derive_chain, derive_event_count
+from stromal.protocol import Protocol
+from stromal.protocol.endpoints import (
+    AdjudicatedEndpoint,
+    ChainEndpoint,
+    CytopeniaEndpoint,
+    Endpoint,
+    EventCountEndpoint,
+    EventSpec,
+    RecoveryEndpoint,
+    ResponseEndpoint,
+    TimeToEventEndpoint,
+)
+from stromal.records import TrialRecords
+
+__all__ = ["derive", "derive_all", "order_of_derivation"]
+
+_FAMILIES: dict[type, Callable[[Context, str, Any], pl.DataFrame]] = {
+    RecoveryEndpoint: derive_recovery,
+    CytopeniaEndpoint: derive_cytopenia,
+    ResponseEndpoint: derive_response,
+    TimeToEventEndpoint: derive_time_to_event,
+    AdjudicatedEndpoint: derive_adjudicated,
+    EventCountEndpoint: derive_event_count,
+    ChainEndpoint: derive_chain,
+}
+
+
+def derive(protocol: Protocol, records: TrialRecords) -> pl.DataFrame:
+    """Derive every endpoint of the protocol for every participant.
+
+    Endpoints that are not defined have no rows. The order of rows is that of the endpoints in the
+    protocol, then of the participants table.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns of `stromal.endpoints.outcome.DERIVED_COLUMNS`, with `anchor_day` (the
+        endpoint's anchor, in days from day zero) and `count` (for event counts).
+
+    Raises
+    ------
+    UsageError
+        Endpoints build on each other in a circle.
+    """
+    context = derive_all(protocol, records)
+    frames = [context.derived[name] for name in protocol.endpoints if name in context.derived]
+    return pl.concat(frames) if frames else pl.DataFrame()
+
+
+def derive_all(protocol: Protocol, records: TrialRecords) -> Context:
+    """Derive every endpoint and give the context that holds them, for what builds on it."""
+    context = Context(protocol, records)
+    for name in order_of_derivation(protocol):
+        endpoint = protocol.endpoints[name]
+        family = _FAMILIES.get(type(endpoint))
+        if family is not None:
+            context = context.with_derived(name, family(context, name, endpoint))
+    return context
+
+
+def order_of_derivation(protocol: Protocol) -> list[str]:
+    """Order the endpoints so that each comes after those it builds on.
+
+    Raises
+    ------
+    UsageError
+        They build on each other in a circle, or one builds on an endpoint that is not defined.
+    """
+    needs = {name: _needs(endpoint) for name, endpoint in protocol.endpoints.items()}
+    for name, needed in needs.items():
+        undefined = [n for n in needed if type(protocol.endpoints[n]) not in _FAMILIES]
+        if undefined:
+            raise UsageError(
+                f"endpoint `{name}` builds on `{undefined[0]}`, which the protocol does not define"
+            )
+    order: list[str] = []
+    while len(order) < len(needs):
+        ready = [name for name in needs if name not in order and needs[name] <= set(order)]
+        if not ready:
+            circle = ", ".join(sorted(set(needs) - set(order)))
+            raise UsageError(
+                f"the endpoints {circle} build on each other in a circle; none can come first"
+            )
+        order.extend(ready)
+    return order
+
+
+def _needs(endpoint: Endpoint) -> set[str]:
+    """Name the endpoints that an endpoint builds on."""
+    specs: list[EventSpec] = list(getattr(endpoint, "competing", []))
+    needed: set[str] = set()
+    if isinstance(endpoint, TimeToEventEndpoint):
+        specs += endpoint.time_to_event.events
+    if isinstance(endpoint, CytopeniaEndpoint) and endpoint.cytopenia.after is not None:
+        needed.add(endpoint.cytopenia.after)
+    return needed | {spec.endpoint for spec in specs if spec.endpoint is not None}

@@ -1,0 +1,296 @@
+"""What recovery and cytopenia share: from a series and a run rule to derived rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from stromal.endpoints.context import Context
+from stromal.endpoints.kernels import NONE, Days, Ints, earliest_possible, first_run
+from stromal.endpoints.series import Series
+from stromal.protocol.endpoints import EventSpec
+from stromal.protocol.rules import CountRule, RunRule
+from stromal.protocol.schedule import longest_daily_run
+
+__all__ = [
+    "Start",
+    "derive_runs",
+    "describe_count",
+    "describe_run",
+    "last_day_read",
+    "reading_limit",
+]
+
+_NEVER = 1_000_000
+_SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<"}
+_BoundName = Literal["at_least", "above", "at_most", "below"]
+
+
+def describe_count(rule: CountRule) -> str:
+    """Say a count's rule shortly, such as `ANC ≥ 0.5 10*9/L`."""
+    bounds: tuple[_BoundName, ...] = ("at_least", "above", "at_most", "below")
+    parts = [f"{_SIGNS[name]} {getattr(rule, name)}" for name in bounds if getattr(rule, name)]
+    return f"{rule.analyte} {' and '.join(parts)}"
+
+
+def describe_run(rule: RunRule) -> str:
+    """Say a run rule shortly, such as `3 values on different days`."""
+    if rule.lasting is not None:
+        return f"values over at least {int(rule.lasting)} days"
+    return f"{rule.run} {rule.of}"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where each participant's search begins.
+
+    Parameters
+    ----------
+    day
+        First day on which a run may begin; rows of participants without one are not searched.
+    told
+        A clause for the note, such as `nadir 0.1 on day 8`.
+    excluded
+        Status for those who cannot be searched (`not_applicable`, `not_evaluable`) or null.
+    reason
+        Why they are excluded.
+    """
+
+    day: Days
+    told: pl.Series
+    excluded: pl.Series
+    reason: pl.Series
+
+
+def reading_limit(
+    context: Context, anchor: str, competing: list[EventSpec], counts: list[CountRule]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Find each participant's competing event and the last day that is read.
+
+    Nothing after a competing event or a death is read; where the rule asks about transfusions,
+    nothing after `complete_until` either, because silence then no longer means that none was given.
+
+    Returns
+    -------
+    tuple of frames
+        (`p`, `day`, `record_id`, `name`) of the first competing event; (`p`, `last`).
+    """
+    events = context.first_events(competing, anchor)
+    days = context.last_days(anchor).join(events.select("p", competing="day"), on="p", how="left")
+    limits = [pl.col("competing"), pl.col("death")]
+    if any(rule.without_transfusion is not None for rule in counts):
+        limits.append(pl.col("complete_until"))
+    last = days.select("p", last=pl.min_horizontal(*limits).fill_null(_NEVER).cast(pl.Int32))
+    return events, last
+
+
+def last_day_read(series: Series, context: Context) -> pl.DataFrame:
+    """Give `p`, `seen` (last day with a telling count) and `stretch` (longest run of such days)."""
+    told = series.rows.filter(pl.col("records").list.len() > 0)
+    runs = told.with_columns(
+        block=(pl.col("day") - pl.col("day").cum_count().over("p").cast(pl.Int32))
+    )
+    stretch = runs.group_by("p", "block").len().group_by("p").agg(stretch=pl.col("len").max())
+    seen = told.group_by("p").agg(seen=pl.col("day").max())
+    return (
+        context.participants.select("p")
+        .join(seen, on="p", how="left")
+        .join(stretch, on="p", how="left")
+        .sort("p")
+    )
+
+
+def derive_runs(  # noqa: PLR0913
+    series: Series,
+    rule: RunRule,
+    start: Start,
+    context: Context,
+    *,
+    anchor: str,
+    competing: pl.DataFrame,
+    until: int | None,
+    analytes: list[str],
+    said: str,
+) -> pl.DataFrame:
+    """Derive status, day, bounds and reasons from a series, in this order.
+
+    1. Participants without the anchor, or excluded by `start`, are `not_applicable` or
+       `not_evaluable`, unless a competing event came first.
+    2. The first run that qualifies, begun on or before `until`: `event` on its first day.
+    3. Otherwise the competing event: `competing` on its day.
+    4. Otherwise, where neither the planned draws nor the draws taken can show the run:
+       `not_evaluable`.
+    5. Otherwise `censored` at the last day on which a complete run could still have begun.
+
+    `day_low` completes every day without a failing row in favour, `day_high` every missing draw
+    against.
+    """
+    stop = np.full(context.size, _NEVER if until is None else until, dtype=np.int32)
+    arrays = (series.offsets, series.day, series.status, start.day)
+    first, last = first_run(*arrays, stop, rule.values, rule.span, rule.gap, False)
+    high, _ = first_run(*arrays, stop, rule.values, rule.span, rule.gap, True)
+    read = last_day_read(series, context)
+    seen = read["seen"].fill_null(NONE).to_numpy()
+    could = np.minimum(stop, seen - rule.span).astype(np.int32)
+    found_or_could = np.where(first >= 0, stop, could).astype(np.int32)
+    low = earliest_possible(*arrays, found_or_could, rule.span)
+    frame = (
+        context.anchor(anchor)
+        .join(
+            competing.rename({"day": "competing_day", "record_id": "competing_id"}),
+            on="p",
+            how="left",
+        )
+        .join(read, on="p")
+        .with_columns(
+            event_day=_at(series, first, "day"),
+            run_end=_at(series, last, "day"),
+            records=_records(series, first, last),
+            day_high=_at(series, high, "day"),
+            day_low=pl.Series(low).replace(NONE, None),
+            could=pl.Series(could),
+            told=start.told,
+            excluded=start.excluded,
+            reason=start.reason,
+        )
+    )
+    shown = _can_be_shown(rule, context, analytes)
+    return _decide(frame, rule, until, said, planned=shown)
+
+
+def _can_be_shown(rule: RunRule, context: Context, analytes: list[str]) -> bool:
+    """Say whether the planned draws can show a run of consecutive days."""
+    if rule.of != "consecutive days" or context.protocol.draws == "not stated":
+        return True
+    longest = min(longest_daily_run(context.protocol, analyte) for analyte in analytes)
+    return longest >= rule.values
+
+
+def _decide(
+    frame: pl.DataFrame, rule: RunRule, until: int | None, said: str, *, planned: bool
+) -> pl.DataFrame:
+    """Choose each participant's status and say why."""
+    by_days = rule.of == "consecutive days"
+    unshown = pl.lit(by_days) & (~pl.lit(planned) | (pl.col("stretch").fill_null(0) < rule.values))
+    status = (
+        pl.when(pl.col("anchor_day").is_null())
+        .then(pl.lit("not_applicable"))
+        .when(pl.col("excluded") == "not_applicable")
+        .then(pl.lit("not_applicable"))
+        .when(pl.col("event_day").is_not_null())
+        .then(pl.lit("event"))
+        .when(pl.col("competing_day").is_not_null() & _in_time("competing_day", until))
+        .then(pl.lit("competing"))
+        .when(pl.col("excluded").is_not_null())
+        .then("excluded")
+        .when(pl.col("seen").is_null() | unshown)
+        .then(pl.lit("not_evaluable"))
+        .otherwise(pl.lit("censored"))
+    )
+    frame = frame.with_columns(status=status)
+    is_ = {name: pl.col("status") == name for name in ("event", "competing", "censored")}
+    timed = pl.col("status").is_in(["event", "competing", "censored", "not_evaluable"])
+    frame = frame.with_columns(
+        day=pl.when(is_["event"])
+        .then("event_day")
+        .when(is_["competing"])
+        .then("competing_day")
+        .when(is_["censored"])
+        .then(pl.max_horizontal("could", pl.lit(0))),
+        day_low=pl.when(timed).then("day_low"),
+        day_high=pl.when(timed).then("day_high"),
+        cause=_cause(is_, by_days=by_days),
+        because=pl.when(is_["event"])
+        .then("records")
+        .when(is_["competing"])
+        .then(pl.concat_list("competing_id")),
+    )
+    return frame.with_columns(note=_note(is_, rule, said)).select(
+        "p", "anchor_day", "status", "day", "day_low", "day_high", "cause", "because", "note"
+    )
+
+
+def _in_time(column: str, until: int | None) -> pl.Expr:
+    """Say whether a day is within the time in which the event is looked for."""
+    return pl.lit(value=True) if until is None else pl.col(column) <= until
+
+
+def _cause(is_: dict[str, pl.Expr], *, by_days: bool) -> pl.Expr:
+    """Name the competing event, or why there is no result."""
+    return (
+        pl.when(is_["competing"])
+        .then("name")
+        .when(is_["censored"])
+        .then(pl.lit("end of counts"))
+        .when(is_["event"])
+        .then(pl.lit(None))
+        .when(pl.col("anchor_day").is_null())
+        .then(pl.lit("anchor did not happen"))
+        .when(pl.col("excluded").is_not_null())
+        .then("reason")
+        .when(pl.col("seen").is_null())
+        .then(pl.lit("no counts"))
+        .when(pl.lit(by_days))
+        .then(pl.lit("draws cannot show the run"))
+    )
+
+
+def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str) -> pl.Expr:
+    """Write one sentence a physician understands."""
+    after = pl.when(pl.col("told") != "").then(pl.format("; {}", "told")).otherwise(pl.lit(""))
+    span = pl.when(pl.col("event_day") == pl.col("run_end")).then(
+        pl.format("day {}", "event_day")
+    ).otherwise(pl.format("days {} to {}", "event_day", "run_end"))  # fmt: skip
+    rule_said = pl.lit(f"{said}, {describe_run(rule)}")
+    return (
+        pl.when(is_["event"])
+        .then(pl.format("{}: first met on {}{}.", rule_said, span, after))
+        .when(is_["competing"])
+        .then(pl.format("{} on day {} before {} was met{}.", "name", "competing_day", rule_said, after))
+        .when(is_["censored"])
+        .then(
+            pl.format(
+                "Not met by the last count on day {}; a run could still have begun up to day {}{}.",
+                "seen", "day", after,
+            )
+        )
+        .when(pl.col("anchor_day").is_null())
+        .then(pl.lit("The moment from which days count did not happen."))
+        .when(pl.col("excluded").is_not_null())
+        .then(pl.format("{}.", "told"))
+        .when(pl.col("seen").is_null())
+        .then(pl.lit("No count was recorded from the anchor on."))
+        .otherwise(
+            pl.format(
+                "{} cannot be shown: the blood was drawn on at most {} successive days.",
+                rule_said, pl.col("stretch").fill_null(0),
+            )
+        )
+    )  # fmt: skip
+
+
+def _at(series: Series, index: Ints, column: str) -> pl.Series:
+    """Take a column at indices; null where the index is -1."""
+    values = series.rows[column]
+    if values.is_empty():
+        return pl.Series([None] * index.size, dtype=values.dtype)
+    positions = pl.Series(index)
+    return values.gather(positions.clip(0)).set(positions < 0, None)
+
+
+def _records(series: Series, first: Ints, last: Ints) -> pl.Series:
+    """Collect the ids of the counts from the first to the last row of each participant's run."""
+    rows = series.rows.with_row_index("i").with_columns(pl.col("i").cast(pl.Int64))
+    bounds = pl.DataFrame({"p": np.arange(first.size), "first": first, "last": last})
+    inside = (
+        rows.join(bounds, on="p")
+        .filter((pl.col("first") >= 0) & pl.col("i").is_between("first", "last"))
+        .filter(pl.col("status") == 1)
+        .sort("p", "day")
+        .group_by("p", maintain_order=True)
+        .agg(pl.col("records").flatten())
+    )
+    return bounds.join(inside, on="p", how="left").sort("p")["records"]

@@ -1,0 +1,133 @@
+"""Times to the first of the named events, with competing events."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from stromal.endpoints.context import Context, derived_frame
+from stromal.protocol.endpoints import TimeToEventEndpoint
+
+__all__ = ["derive_time_to_event"]
+
+
+def derive_time_to_event(
+    context: Context, name: str, endpoint: TimeToEventEndpoint
+) -> pl.DataFrame:
+    """Derive the time from the anchor to the first of the events, for every participant.
+
+    1. The first event of any of the names, on or after the anchor. On one day an event goes before
+       a competing event, and among events the one that the definition names first.
+    2. A competing event before it: `competing`.
+    3. Neither by `until`: `censored` on that day, or at the end of follow-up where that is earlier.
+       Follow-up ends at `last_contact` where death is the only event, else at `complete_until`
+       (up to then all events are recorded), or at `last_contact` where that is not given.
+    4. No event and no end of follow-up recorded: `not_evaluable`.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns of `stromal.endpoints.outcome.DERIVED_COLUMNS`, one row a participant.
+
+    References
+    ----------
+    Stands with the definition (`protocol.endpoints.EventTimes.sources`).
+    """
+    rule = endpoint.time_to_event
+    only_death = [spec.event for spec in rule.events] == ["death"]
+    events = context.first_events(rule.events, endpoint.from_)
+    competing = context.first_events(endpoint.competing, endpoint.from_)
+    end = "last_contact" if only_death else "complete_until"
+    until = pl.lit(None if endpoint.until is None else int(endpoint.until), pl.Int32)
+    frame = (
+        context.anchor(endpoint.from_)
+        .join(_renamed(events, "event"), on="p", how="left")
+        .join(_renamed(competing, "competing"), on="p", how="left")
+        .join(context.last_days(endpoint.from_), on="p")
+        .with_columns(end=pl.min_horizontal(end, until), until=until)
+        .with_columns(
+            event_day=pl.when(pl.col("event_day") <= pl.col("until").fill_null(10**6)).then(
+                "event_day"
+            ),
+            competing_day=pl.when(pl.col("competing_day") <= pl.col("until").fill_null(10**6)).then(
+                "competing_day"
+            ),
+        )
+    )
+    return derived_frame(
+        context, name, rule.definition or rule.title or "spelled out", _decided(frame)
+    )
+
+
+def _renamed(rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
+    """Prefix the columns of first events."""
+    return rows.select(
+        "p",
+        pl.col("day").alias(f"{prefix}_day"),
+        pl.col("record_id").alias(f"{prefix}_id"),
+        pl.col("name").alias(f"{prefix}_name"),
+    )
+
+
+def _decided(frame: pl.DataFrame) -> pl.DataFrame:
+    """Choose each participant's status and say why."""
+    first = pl.col("event_day").is_not_null() & (
+        pl.col("competing_day").is_null() | (pl.col("event_day") <= pl.col("competing_day"))
+    )
+    status = (
+        pl.when(pl.col("anchor_day").is_null())
+        .then(pl.lit("not_applicable"))
+        .when(first)
+        .then(pl.lit("event"))
+        .when(pl.col("competing_day").is_not_null())
+        .then(pl.lit("competing"))
+        .when(pl.col("end").is_null() | (pl.col("end") < 0))
+        .then(pl.lit("not_evaluable"))
+        .otherwise(pl.lit("censored"))
+    )
+    frame = frame.with_columns(status=status)
+    by_status = {
+        word: pl.col("status") == word
+        for word in ("event", "competing", "censored", "not_applicable", "not_evaluable")
+    }
+    reached = pl.col("end") == pl.col("until")
+    return (
+        frame.with_columns(
+            day=pl.when(by_status["event"])
+            .then("event_day")
+            .when(by_status["competing"])
+            .then("competing_day")
+            .when(by_status["censored"])
+            .then("end"),
+            cause=pl.when(by_status["event"])
+            .then("event_name")
+            .when(by_status["competing"])
+            .then("competing_name")
+            .when(by_status["censored"] & reached)
+            .then(pl.lit("end of the time observed"))
+            .when(by_status["censored"])
+            .then(pl.lit("end of follow-up"))
+            .when(by_status["not_applicable"])
+            .then(pl.lit("anchor did not happen"))
+            .otherwise(pl.lit("end of follow-up not recorded")),
+            because=pl.when(by_status["event"])
+            .then(pl.concat_list("event_id"))
+            .when(by_status["competing"])
+            .then(pl.concat_list("competing_id")),
+            day_low=pl.lit(None, pl.Int32),
+            day_high=pl.lit(None, pl.Int32),
+        )
+        .with_columns(
+            note=pl.when(by_status["event"])
+            .then(pl.format("{} on day {}.", "cause", "day"))
+            .when(by_status["competing"])
+            .then(pl.format("{} on day {}, before any of the events.", "cause", "day"))
+            .when(by_status["censored"])
+            .then(pl.format("No event by day {} ({}).", "day", "cause"))
+            .when(by_status["not_applicable"])
+            .then(pl.lit("The moment from which days count did not happen."))
+            .otherwise(pl.lit("No event is recorded and neither is the end of follow-up."))
+        )
+        .select(
+            "p", "anchor_day", "status", "day", "day_low", "day_high", "cause", "because", "note"
+        )
+    )
