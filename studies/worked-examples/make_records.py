@@ -176,7 +176,7 @@ def write_people() -> None:
             {
                 "participant_id": who,
                 "site": "teaching",
-                "sex": "F" if number % 2 else "M",
+                "sex": "female" if number % 2 else "male",
                 "age": 21 + 2 * number,
                 "weight_kg": 66,
                 "arm": "all",
