@@ -1,0 +1,86 @@
+"""Reading a study's records: files to checked tables, or every fault at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from stromal.core import RecordError
+from stromal.protocol import Protocol
+from stromal.records.about import read_about
+from stromal.records.cells import carry_along, read_columns
+from stromal.records.dating import date_sheets
+from stromal.records.files import RECORDS_FOLDER, find_files, read_sheet
+from stromal.records.measured import read_values
+from stromal.records.references import check_references, name_records
+from stromal.records.sheet import Sheet
+from stromal.records.tables import declared_names, tables_for
+from stromal.records.trial_records import About, TrialRecords
+
+__all__ = ["read_records"]
+
+
+def read_records(study: Path, protocol: Protocol) -> TrialRecords:
+    """Read the records of a study folder.
+
+    1. `records/` holds one CSV or Parquet file a table and `about.yaml`. A study without that
+       folder has no records yet: its tables are empty.
+    2. Every cell is read by what its table declares, or refused.
+    3. Dates and days from the protocol's day zero are made one; counts are converted into the
+       unit of their analyte.
+    4. Rows are checked against each other and against the protocol's names.
+    5. With any fault nothing is handed on.
+
+    Parameters
+    ----------
+    study
+        The study folder (or its protocol file).
+    protocol
+        The study's protocol.
+
+    Raises
+    ------
+    RecordError
+        With every fault of every file: file, line, column, what came, what was expected, remedy.
+    """
+    folder = (study.parent if study.is_file() else study) / RECORDS_FOLDER
+    tables = tables_for(protocol)
+    if folder.is_dir():
+        about, faults = read_about(folder)
+        files, misplaced = find_files(folder, tables)
+        faults += misplaced
+    else:
+        about, faults, files = About(None), [], dict[str, Path]()
+    sheets = {name: read_sheet(table, files.get(name)) for name, table in tables.items()}
+    _check(protocol, sheets, about)
+    faults += [fault for sheet in sheets.values() for fault in sheet.faults]
+    if faults:
+        raise RecordError(faults)
+    return TrialRecords(about, _tables(sheets))
+
+
+def _check(protocol: Protocol, sheets: Mapping[str, Sheet], about: About) -> None:
+    """Read and check every cell, then every row against the others."""
+    names = declared_names(protocol)
+    for sheet in sheets.values():
+        read_columns(sheet, names)
+        name_records(sheet)
+    read_values(sheets["measurements"])
+    date_sheets(protocol, sheets)
+    check_references(protocol, sheets, about)
+
+
+def _tables(sheets: Mapping[str, Sheet]) -> dict[str, pl.DataFrame]:
+    """Give the tables: stromal's columns in their order, then those carried along."""
+    tables: dict[str, pl.DataFrame] = {}
+    for name, sheet in sheets.items():
+        frame = sheet.typed.select(
+            pl.col(column).cast(dtype) for column, dtype in sheet.table.schema.items()
+        ).with_columns(carry_along(sheet))
+        if sheet.table.of_participants and sheet.table.moments:
+            first = sheet.table.moments[0].day
+            frame = frame.sort("participant_id", first, "record_id", maintain_order=True)
+        tables[name] = frame
+    return tables
