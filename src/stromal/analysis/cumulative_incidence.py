@@ -9,7 +9,12 @@ import polars as pl
 
 from stromal.analysis.distributions import check_confidence
 from stromal.analysis.estimate import Curve
-from stromal.analysis.intervals import INCIDENCE_INTERVALS, IncidenceInterval, bound_probability
+from stromal.analysis.intervals import (
+    INCIDENCE_INTERVALS,
+    Floats,
+    IncidenceInterval,
+    bound_probability,
+)
 from stromal.analysis.ordered import order_times
 from stromal.analysis.survival_kernels import follow_incidence, tabulate_days
 from stromal.core import UsageError
@@ -24,6 +29,8 @@ _VARIANCES = {
     "cmprsk": "cmprsk (Gray-Aalen)",
     "greenwood": "Greenwood-type (infinitesimal jackknife)",
 }
+
+_ROUNDING = 1e-14  # of the largest variance; p (1 - p) / n itself never falls below 4 / n^2 of it
 
 
 def estimate_incidence(
@@ -88,7 +95,7 @@ def estimate_incidence(
     check_confidence(confidence)
     days, counts = tabulate_days(*order_times(select_cause(outcomes, of)))
     event_free, incidence, cmprsk, greenwood = follow_incidence(counts)
-    error = np.sqrt(cmprsk if variance == "cmprsk" else greenwood)
+    error = _standard_error(cmprsk if variance == "cmprsk" else greenwood)
     low, high = bound_probability(incidence, error, interval=interval, confidence=confidence)
     frame = pl.DataFrame(
         {
@@ -114,6 +121,12 @@ def estimate_incidence(
         frame=frame,
         last_day=float(days[-1]) if days.size else None,
     )
+
+
+def _standard_error(variance: Floats) -> Floats:
+    """Take the root, where what rounding leaves of a variance that fell back to 0 is 0."""
+    peak = np.maximum.accumulate(variance) if variance.size else variance
+    return np.sqrt(np.where(variance > _ROUNDING * peak, variance, 0.0))
 
 
 def select_cause(outcomes: TimeToEvent, of: Cause) -> TimeToEvent:

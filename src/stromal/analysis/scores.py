@@ -56,7 +56,9 @@ def compare_scores(
         note = f"not computable: {len(labels)} group, two or more are compared"
     elif observed.sum() == 0:
         note = "not computable: no events"
-    elif not np.isfinite(covariance).all() or covariance.diagonal().max() <= 0:
+    elif not np.isfinite(covariance).all():
+        note = "not computable: the estimated covariance is not finite"
+    elif covariance.diagonal().max() <= 0:
         note = "not computable: at no event were several groups at risk with events to spare"
     if note:
         return Comparison(method, None, None, None, groups, note, strata)

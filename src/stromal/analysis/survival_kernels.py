@@ -233,7 +233,8 @@ def score_gray(
                 after[r] = free[r] * left / at_risk[r] if at_risk[r] > 0 else free[r]
             if (at_risk > 0).sum() > 1:  # with one group left nothing more varies
                 h = _pull_groups(state, pull)
-                _grow(d / (h * (1 - pooled)), pull, sums)
+                if d > 0:
+                    _grow(d / (h * (1 - pooled)) if pooled != 1 else np.nan, pull, sums)
                 pooled += d / h
                 _spread_events(d, h, pooled, state, pull, sums)
                 _spread_competing(pooled, state, tally[1], square)
@@ -313,8 +314,6 @@ def _grow(growth: float, pull: Floats, sums: tuple[Floats, Floats, Floats]) -> N
     """Let C grow by `growth` times `pull`, and bring the sums up to date."""
     cross, square, covariance = sums
     n_groups = square.size
-    if growth == 0:
-        return
     for r in range(n_groups):
         for k in range(n_groups):
             more = growth * pull[k, r]
