@@ -99,7 +99,16 @@ def write_histories() -> None:
     counts("W02", "PLT", daily(CIBMTR_2))
     add("transfusions", "W02", 0, product="platelets", units=1, reason="prophylactic")
     counts("W03", "ANC", daily([*FALL, 0.4, 0.6, 0.9, 1.4, 2.0]))
-    counts("W04", "ANC", daily([3.1, 2.8, 2.2, 1.9, 1.6, 1.8, 2.1, 2.4, 2.6, 2.9, 3.0]))
+    counts(
+        "W04",
+        "ANC",
+        {
+            **daily([3.1, 2.8, 2.2, 1.9, 1.6, 1.8, 2.1, 2.4, 2.6, 2.9, 3.0]),
+            14: 3.1,
+            21: 3.4,
+            28: 3.2,
+        },
+    )
     counts("W05", "ANC", daily([*FALL, 0.5, 0.6, 0.8, 1.2, 1.5]))
     counts("W06", "ANC", daily([*FALL, 0.6, 0.7, 0.4, 0.6, 0.8, 1.1, 1.6]))
     late = [0.1, 0.2, 0.3]
@@ -119,7 +128,16 @@ def write_histories() -> None:
     add("events", "W13", 20, event="second_transplant", cause="primary graft failure")
     counts("W14", "ANC", daily([3200, 2100, 900, 300, 100, "<100", "<100", "<100", 120, 300, 480, 520, 800, 1300]), "/uL")  # fmt: skip
     counts("W15", "ANC", daily([*FALL, 0.2, 0.3, 0.2, 0.3, 0.4, 0.4]))
-    counts("W16", "PLT", daily([140, 120, 96, 70, 52, 41, 36, 38, 44, 57, 72, 90, 110]))
+    counts(
+        "W16",
+        "PLT",
+        {
+            **daily([140, 120, 96, 70, 52, 41, 36, 38, 44, 57, 72, 90, 110]),
+            16: 150,
+            22: 170,
+            28: 180,
+        },
+    )
     counts("W17", "ANC", daily([*FALL, 0.5, 0.8, 1.0, 1.3]))
     add("events", "W17", 34, event="cmv_reactivation", leads_to="W17-E2")
     add("events", "W17", 48, event="cmv_disease", grade=4, serious="yes", leads_to="W17-E3")

@@ -9,7 +9,7 @@ import polars as pl
 
 from stromal.protocol import Protocol
 from stromal.protocol.endpoints import EventSpec
-from stromal.protocol.schedule import planned_draw_days
+from stromal.protocol.schedule import draws_due
 from stromal.records import TrialRecords, anchor_days
 
 __all__ = ["Context", "derived_frame", "first_of"]
@@ -65,13 +65,30 @@ class Context:
             .filter(pl.col("day").is_not_null())
         )
 
+    @cached_property
+    def _draws(self) -> pl.DataFrame:
+        """Place the planned draws on days from day zero, up to the end of what is recorded."""
+        seen = self.records["measurements"].group_by("participant_id").agg(seen=pl.col("day").max())
+        people = self._anchors.join(
+            self.participants.select(
+                "participant_id", "day_zero_date", "last_contact_day", "complete_until_day"
+            ),
+            on="participant_id",
+        ).join(seen, on="participant_id", how="left")
+        until = pl.coalesce("complete_until_day", "last_contact_day", "seen")
+        return draws_due(self.protocol, people.with_columns(until_day=until)).drop_nulls("day")
+
     def planned_draws(self, analyte: str, anchor: str) -> pl.DataFrame:
-        """Give `p`, `day`: the days on which a draw of the analyte was planned."""
-        days = planned_draw_days(
-            self.protocol, analyte, self._anchors, self.participants["day_zero_date"]
-        )
+        """Give `p`, `day`: the days on which a draw of the analyte was planned.
+
+        Draws planned by weekday cannot be placed where the date of day zero is unknown; they are
+        then not given.
+        """
         return (
-            days.join(self.anchor(anchor), on="p")
+            self._draws.filter(pl.col("analyte") == analyte)
+            .join(
+                self._anchors.select("p", "participant_id", anchor_day=anchor), on="participant_id"
+            )
             .select("p", day=(pl.col("day") - pl.col("anchor_day")).cast(pl.Int32))
             .drop_nulls()
         )

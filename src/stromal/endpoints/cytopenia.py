@@ -46,6 +46,7 @@ def derive_cytopenia(context: Context, name: str, endpoint: CytopeniaEndpoint) -
         anchor=endpoint.from_,
         competing=events,
         until=endpoint.until,
+        earliest=int(rule.start),
         analytes=[count.analyte for count in rule.counts],
         said=f"At least {rule.lines} of " + ", ".join(describe_count(c) for c in rule.counts)
         if len(rule.counts) > 1

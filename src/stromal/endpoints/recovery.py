@@ -12,8 +12,10 @@ from stromal.endpoints.series import Series, build_series
 from stromal.protocol.endpoints import RecoveryEndpoint
 from stromal.protocol.rules import NadirRule
 
-__all__ = ["derive_recovery", "recovery_series"]
+__all__ = ["LONGEST_GAP", "derive_recovery", "recovery_series"]
 
+LONGEST_GAP = 7
+"""Most days in a row without a count that still show that counts never fell (our choice)."""
 _NO_START = 2_000_000
 
 
@@ -33,7 +35,9 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
        Where as many counts as the run needs were below the threshold and as many in a row at or
        above it, what falls later is a loss after recovery and is not the nadir.
     3. No count in that time: `not_evaluable`. Counts, none below the threshold and (where the rule
-       asks about transfusions) none transfused: `not_applicable`.
+       asks about transfusions) none transfused: `not_applicable`, where no more than `LONGEST_GAP`
+       days in that time are without a count; with a longer gap a fall may have gone unseen:
+       `not_evaluable`.
     4. The event is the first day of the first run after the nadir; see `derive_runs` for competing
        events, censoring and the two bounds.
 
@@ -62,6 +66,7 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
         anchor=endpoint.from_,
         competing=events,
         until=endpoint.until,
+        earliest=0,
         analytes=[rule.analyte],
         said=describe_count(rule),
     )
@@ -89,21 +94,36 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
         else pl.Series([None] * nadir.size, dtype=rows[column].dtype)
         for column in ("day", "height", "below")
     }
-    transfused = _transfused(context, endpoint, within)
-    frame = pl.DataFrame({"day": at["day"], "height": at["height"], "below": at["below"]}).select(
+    frame = pl.DataFrame({"day": at["day"], "height": at["height"], "below": at["below"]})
+    frame = frame.with_columns(
+        never=(pl.col("below") == 0) & ~_transfused(context, endpoint, within),
+        gap=_longest_gap(series, within, context),
+    )
+    unseen = pl.col("day").is_null()
+    sparse = pl.col("never") & (pl.col("gap") > LONGEST_GAP)
+    frame = frame.select(
         "day",
-        "height",
-        excluded=pl.when(pl.col("day").is_null())
+        excluded=pl.when(unseen | sparse)
         .then(pl.lit("not_evaluable"))
-        .when((pl.col("below") == 0) & ~transfused)
+        .when("never")
         .then(pl.lit("not_applicable")),
-        reason=pl.when(pl.col("day").is_null())
+        reason=pl.when(unseen)
         .then(pl.lit("no nadir was measured"))
-        .when((pl.col("below") == 0) & ~transfused)
+        .when(sparse)
+        .then(pl.lit("too few counts to show a fall"))
+        .when("never")
         .then(pl.lit("never below the threshold")),
-        told=pl.when(pl.col("day").is_null())
-        .then(pl.lit(f"no count on days 0 to {within} shows the nadir"))
-        .when((pl.col("below") == 0) & ~transfused)
+        told=pl.when(unseen)
+        .then(pl.lit(f"No count on days 0 to {within} shows the nadir"))
+        .when(sparse)
+        .then(
+            pl.format(
+                "No count of days 0 to {} is below the threshold, but {} days in a row are "
+                "without a count: a fall may have gone unseen",
+                pl.lit(within), "gap",
+            )
+        )
+        .when("never")
         .then(
             pl.format(
                 "Never below the threshold: the lowest count of days 0 to {} was {} on day {}",
@@ -121,6 +141,18 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
         frame["excluded"],
         frame["reason"],
     )
+
+
+def _longest_gap(series: Series, within: int, context: Context) -> pl.Series:
+    """Give the most days in a row without a count, of days 0 to `within` (or to the last read)."""
+    counted = series.rows.filter(pl.col("height").is_not_nan() & (pl.col("day") <= within))
+    gaps = counted.group_by("p", maintain_order=True).agg(
+        inside=(pl.col("day").diff() - 1).max().fill_null(0),
+        before=pl.col("day").first(),
+        after=within - pl.col("day").last(),
+    )
+    longest = gaps.select("p", gap=pl.max_horizontal("inside", "before", "after"))
+    return context.participants.select("p").join(longest, on="p", how="left").sort("p")["gap"]
 
 
 def _transfused(context: Context, endpoint: RecoveryEndpoint, within: int) -> pl.Series:

@@ -46,8 +46,8 @@ def derive_response(context: Context, name: str, endpoint: ResponseEndpoint) -> 
        measured (of two equally near the earlier). The best response: the first run, or day, from
        the anchor to `best_until`.
     3. No level holds and all are excluded by counts: `otherwise`.
-    4. No level holds and one is left open (a count is missing): the protocol's choice `missing`. Died
-       before the end of the window: the choice `death`. Followed for less than the window:
+    4. No level holds and one is left open (a count is missing): the protocol's choice `missing`.
+       Died before the end of the window: the choice `death`. Followed for less than the window:
        `not_evaluable`, whatever the choice, because the visit is not yet due.
 
     A level that holds while a better one is left open is given, and the note says so.
@@ -118,7 +118,7 @@ def _judged(series: Series, first: np.ndarray, last: np.ndarray, open_: pl.Serie
         .agg(
             day=pl.col("day").first(),
             end=pl.col("day").last(),
-            records=pl.col("records").flatten(),
+            records=pl.col("records").list.explode(keep_nulls=False, empty_as_null=False),
         )
     )
     found = bounds.join(deciding, on="p", how="left").sort("p")

@@ -13,7 +13,7 @@ from stromal.endpoints.kernels import NONE, Days, Ints, earliest_possible, first
 from stromal.endpoints.series import Series
 from stromal.protocol.endpoints import EventSpec
 from stromal.protocol.rules import CountRule, RunRule
-from stromal.protocol.schedule import longest_daily_run
+from stromal.protocol.schedule import shortest_shown_run
 
 __all__ = [
     "Start",
@@ -30,10 +30,10 @@ _BoundName = Literal["at_least", "above", "at_most", "below"]
 
 
 def describe_count(rule: CountRule) -> str:
-    """Say a count's rule shortly, such as `ANC ≥ 0.5 10*9/L`."""
+    """Say a count's rule shortly, such as `ANC ≥ 0.5 × 10⁹/L`."""
     bounds: tuple[_BoundName, ...] = ("at_least", "above", "at_most", "below")
     parts = [f"{_SIGNS[name]} {getattr(rule, name)}" for name in bounds if getattr(rule, name)]
-    return f"{rule.analyte} {' and '.join(parts)}"
+    return f"{rule.analyte} {' and '.join(parts)}".replace("10*9/L", "× 10⁹/L")
 
 
 def describe_run(rule: RunRule) -> str:
@@ -112,6 +112,7 @@ def derive_runs(  # noqa: PLR0913
     anchor: str,
     competing: pl.DataFrame,
     until: int | None,
+    earliest: int,
     analytes: list[str],
     said: str,
 ) -> pl.DataFrame:
@@ -121,9 +122,11 @@ def derive_runs(  # noqa: PLR0913
        `not_evaluable`, unless a competing event came first.
     2. The first run that qualifies, begun on or before `until`: `event` on its first day.
     3. Otherwise the competing event: `competing` on its day.
-    4. Otherwise, where neither the planned draws nor the draws taken can show the run:
-       `not_evaluable`.
-    5. Otherwise `censored` at the last day on which a complete run could still have begun.
+    4. Otherwise, where the planned draws, or the draws that were taken, cannot show a run of
+       consecutive days: `not_evaluable`.
+    5. Otherwise `censored` at the last day on which a complete run could still have begun. Where
+       the rule itself looks no earlier than day `earliest`, nobody can have had the event before,
+       and who was seen for less is censored on the last day seen, at most the day before it.
 
     `day_low` completes every day without a failing row in favour, `day_high` every missing draw
     against.
@@ -158,15 +161,18 @@ def derive_runs(  # noqa: PLR0913
         )
     )
     shown = _can_be_shown(rule, context, analytes)
+    known = pl.min_horizontal("seen", pl.lit(earliest - 1))
+    frame = frame.with_columns(could=pl.max_horizontal("could", known, pl.lit(0)))
     return _decide(frame, rule, until, said, planned=shown)
 
 
 def _can_be_shown(rule: RunRule, context: Context, analytes: list[str]) -> bool:
-    """Say whether the planned draws can show a run of consecutive days."""
-    if rule.of != "consecutive days" or context.protocol.draws == "not stated":
+    """Say whether the planned draws can show the run for every one of the analytes."""
+    draws = context.protocol.draws
+    if isinstance(draws, str) or not draws:
         return True
-    longest = min(longest_daily_run(context.protocol, analyte) for analyte in analytes)
-    return longest >= rule.values
+    by_analyte = [[plan for plan in draws if analyte in plan.analytes] for analyte in analytes]
+    return all(not plans or shortest_shown_run(plans, rule) is not None for plans in by_analyte)
 
 
 def _decide(
@@ -174,7 +180,8 @@ def _decide(
 ) -> pl.DataFrame:
     """Choose each participant's status and say why."""
     by_days = rule.of == "consecutive days"
-    unshown = pl.lit(by_days) & (~pl.lit(planned) | (pl.col("stretch").fill_null(0) < rule.values))
+    stretch = pl.col("stretch").fill_null(0)
+    unshown = pl.lit(not planned) | (pl.lit(by_days) & (stretch < rule.values))
     status = (
         pl.when(pl.col("anchor_day").is_null())
         .then(pl.lit("not_applicable"))
@@ -199,7 +206,7 @@ def _decide(
         .when(is_["competing"])
         .then("competing_day")
         .when(is_["censored"])
-        .then(pl.max_horizontal("could", pl.lit(0))),
+        .then("could"),
         day_low=pl.when(timed).then("day_low"),
         day_high=pl.when(timed).then("day_high"),
         cause=_cause(is_, by_days=by_days),
@@ -245,11 +252,14 @@ def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str) -> pl.Expr:
         pl.format("day {}", "event_day")
     ).otherwise(pl.format("days {} to {}", "event_day", "run_end"))  # fmt: skip
     rule_said = pl.lit(f"{said}, {describe_run(rule)}")
+    name = pl.col("name").str.replace_all("_", " ")
     return (
         pl.when(is_["event"])
         .then(pl.format("{}: first met on {}{}.", rule_said, span, after))
         .when(is_["competing"])
-        .then(pl.format("{} on day {} before {} was met{}.", "name", "competing_day", rule_said, after))
+        .then(
+            pl.format("{} on day {} before {} was met{}.", name, "competing_day", rule_said, after)
+        )
         .when(is_["censored"])
         .then(
             pl.format(
@@ -291,6 +301,6 @@ def _records(series: Series, first: Ints, last: Ints) -> pl.Series:
         .filter(pl.col("status") == 1)
         .sort("p", "day")
         .group_by("p", maintain_order=True)
-        .agg(pl.col("records").flatten())
+        .agg(pl.col("records").list.explode(keep_nulls=False, empty_as_null=False))
     )
     return bounds.join(inside, on="p", how="left").sort("p")["records"]
