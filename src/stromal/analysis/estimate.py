@@ -55,13 +55,12 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             seen="secondary",
         ),
         "Fisher's exact test": Source(
-            text="Fisher RA (1935), The logic of inductive inference, J R Stat Soc 98(1):39-82",
-            doi="10.2307/2342435",
+            text="Fisher RA (1935), The Design of Experiments, Oliver and Boyd, Edinburgh",
             seen="secondary",
         ),
         "chi-square test": Source(
             text="Pearson K (1900), On the criterion that a given system of deviations from the "
-            "probable ... , Philosophical Magazine 50(302):157-175",
+            "probable [...], Philosophical Magazine 50(302):157-175",
             doi="10.1080/14786440009463897",
             seen="secondary",
         ),
@@ -95,8 +94,8 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             seen="secondary",
         ),
         "log-log": Source(
-            text="Kalbfleisch JD, Prentice RL (2002), The Statistical Analysis of Failure Time "
-            "Data, 2nd edition, Wiley",
+            text="Borgan O, Liestol K (1990), A note on confidence intervals and bands for the "
+            "survival curve based on transformations, Scand J Stat 18:35-41",
             seen="secondary",
         ),
         "Aalen-Johansen": Source(
@@ -119,9 +118,8 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             seen="abstract",
         ),
         "log-rank test": Source(
-            text="Peto R, Peto J (1972), Asymptotically efficient rank invariant test "
-            "procedures, J R Stat Soc A 135(2):185-207",
-            doi="10.2307/2344317",
+            text="Mantel N (1966), Evaluation of survival data and two new rank order statistics "
+            "arising in its consideration, Cancer Chemotherapy Reports 50(3):163-170",
             seen="secondary",
         ),
         "Gray's test": Source(

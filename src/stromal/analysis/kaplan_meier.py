@@ -57,7 +57,7 @@ def estimate_survival(
 
     References
     ----------
-    Kaplan and Meier (1958); Greenwood (1926); Kalbfleisch and Prentice (2002) for log-log.
+    Kaplan and Meier (1958); Greenwood (1926); Borgan and Liestol (1990) for log-log.
 
     Examples
     --------

@@ -48,7 +48,7 @@ def compare_survival(
 
     References
     ----------
-    Mantel (1966), Cancer Chemother Rep 50:163; Peto and Peto (1972).
+    Mantel (1966).
     """
     check_no_competing(outcomes, "the log-rank test")
     grouped = group_times(outcomes, by=by, strata=strata)

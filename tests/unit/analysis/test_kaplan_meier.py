@@ -135,7 +135,7 @@ def test_results_name_their_methods(make_outcomes):
     assert [s.text.split(" (")[0] for s in citations(e)] == [
         "Kaplan EL, Meier P",
         "Greenwood M",
-        "Kalbfleisch JD, Prentice RL",
+        "Borgan O, Liestol K",
     ]
     median = estimate_quantile(curve, 0.5)
     assert median.interval_text == (
