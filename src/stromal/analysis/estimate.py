@@ -95,7 +95,7 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
         ),
         "log-log": Source(
             text="Borgan O, Liestol K (1990), A note on confidence intervals and bands for the "
-            "survival curve based on transformations, Scand J Stat 18:35-41",
+            "survival curve based on transformations, Scand J Stat 17:35-41",
             seen="secondary",
         ),
         "Aalen-Johansen": Source(
