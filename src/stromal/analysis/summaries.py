@@ -26,8 +26,8 @@ class Summary:
     ----------
     n, missing
         Numbers there, and numbers missing.
-    median, low, high, lower_quartile, upper_quartile
-        Median, range and quartiles of those there; `None` where there are none.
+    median, low, high, lower_quartile, upper_quartile, mean
+        Median, range, quartiles and mean of those there; `None` where there are none.
     method
         What was summarised and how, as a report names it.
     """
@@ -40,6 +40,7 @@ class Summary:
     lower_quartile: float | None
     upper_quartile: float | None
     method: str
+    mean: float | None = None
 
 
 def summarize_values(values: Iterable[float | None]) -> Summary:
@@ -74,7 +75,11 @@ def summarize_values(values: Iterable[float | None]) -> Summary:
     if there.size:
         numbers = [float(q) for q in np.quantile(there, [0.5, 0, 1, 0.25, 0.75])]
     return Summary(
-        there.size, len(listed) - there.size, *numbers, method="median, range, quartiles"
+        there.size,
+        len(listed) - there.size,
+        *numbers,
+        method="median, range, quartiles",
+        mean=float(there.mean()) if there.size else None,
     )
 
 

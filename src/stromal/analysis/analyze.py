@@ -1,0 +1,402 @@
+"""The analyses of a protocol, computed from derived endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import polars as pl
+
+from stromal.analysis.contingency import compare_counts
+from stromal.analysis.cumulative_incidence import estimate_incidence
+from stromal.analysis.estimate import Comparison, Curve, Estimate, estimate_at
+from stromal.analysis.gray import compare_incidence
+from stromal.analysis.kaplan_meier import estimate_quantile, estimate_survival
+from stromal.analysis.logrank import compare_survival
+from stromal.analysis.proportions import estimate_proportion
+from stromal.analysis.published import Part, Published, compare_printed, ranges_of, read_published
+from stromal.analysis.results import Group, Result, Results, Withheld
+from stromal.analysis.summaries import Summary, summarize_values
+from stromal.core import UsageError
+from stromal.endpoints.analysis_sets import analysis_set
+from stromal.endpoints.context import Context
+from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_of
+from stromal.endpoints.outcome import TIME_STATUSES, TimeToEvent
+from stromal.protocol import protocol_version
+from stromal.protocol.analyses import (
+    Analysis,
+    CumulativeIncidenceAnalysis,
+    ProportionAnalysis,
+    SummaryAnalysis,
+    SurvivalAnalysis,
+)
+
+__all__ = ["analyze"]
+
+_FEW = 20
+_TESTS = {
+    "fisher": "fisher",
+    "chi-square": "chi-square",
+    "chi-square with Yates": "chi-square yates",
+}
+
+
+def analyze(context: Context, study: Path | None = None) -> Results:
+    """Compute every analysis that the protocol declares.
+
+    1. Participants of the analysis set; those outside it are listed with the reason.
+    2. Those without a result for the endpoint (`not_applicable`, `not_evaluable`) are listed too:
+       they are in no denominator, and no time to event.
+    3. The estimates, then the comparisons, by the methods that the analysis names.
+    4. For reconstructed records only what the published numbers determine is given
+       (`published.yaml` of the study folder says what); the rest is withheld, or shown as a range.
+
+    Parameters
+    ----------
+    context
+        Protocol, records and derived endpoints (`stromal.endpoints.derive.derive_all`).
+    study
+        The study folder, for its `published.yaml`.
+
+    Raises
+    ------
+    UsageError
+        An analysis asks for something its endpoint does not have.
+    """
+    published = read_published(study) if study is not None else None
+    has_records = context.records.about.data is not None
+    analyses = context.protocol.analyses if has_records else {}
+    results = tuple(_Analyst(context, name, spec).result() for name, spec in analyses.items())
+    if context.records.about.data == "reconstruction":
+        results = tuple(_determined(result, published, study) for result in results)
+    return Results(
+        study=context.protocol.study.id,
+        protocol_version=protocol_version(context.protocol),
+        data=context.records.about.data,
+        results=results,
+        printed=compare_printed(published, results) if published and has_records else (),
+    )
+
+
+@dataclass(frozen=True)
+class _Analyst:
+    """One analysis, and what it is computed from."""
+
+    context: Context
+    name: str
+    spec: Analysis
+
+    def result(self) -> Result:
+        """Compute the analysis."""
+        spec, protocol = self.spec, self.context.protocol
+        endpoint = protocol.endpoints.get(spec.endpoint) if spec.endpoint else None
+        if spec.endpoint is not None and spec.endpoint not in self.context.derived:
+            return self._undefined()
+        rows, excluded = self._rows()
+        groups = [self._group(group, label, part) for group, label, part in self._groups(rows)]
+        return Result(
+            id=self.name,
+            label=spec.label,
+            role=spec.role,
+            kind=spec.estimate,
+            endpoint=spec.endpoint or "",
+            endpoint_label=endpoint.label if endpoint else "",
+            definition=describe_endpoint(endpoint) if endpoint else "",
+            sources=sources_of(endpoint) if endpoint else (),
+            set=spec.set,
+            set_label=protocol.analysis_sets[spec.set].label,
+            groups=tuple(groups),
+            comparisons=tuple(self._comparisons(rows, groups)),
+            excluded=excluded,
+            note=leaves_open(endpoint) if endpoint else "",
+        )
+
+    def _undefined(self) -> Result:
+        """Say that nothing can be computed because the endpoint has no definition."""
+        protocol = self.context.protocol
+        endpoint = protocol.endpoints[str(self.spec.endpoint)]
+        return Result(
+            id=self.name, label=self.spec.label, role=self.spec.role, kind=self.spec.estimate,
+            endpoint=str(self.spec.endpoint), endpoint_label=endpoint.label,
+            definition=describe_endpoint(endpoint), sources=(), set=self.spec.set,
+            set_label=protocol.analysis_sets[self.spec.set].label, groups=(), comparisons=(),
+            excluded=pl.DataFrame(schema={"participant_id": pl.String, "reason": pl.String}),
+            withheld=(Withheld("the whole analysis", "the endpoint is not defined"),),
+        )  # fmt: skip
+
+    def _rows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Give the rows analysed (with `group`), and who is not, with the reason."""
+        members, excluded = analysis_set(self.context, self.spec.set)
+        people = self.context.participants.join(members, on="participant_id", how="semi")
+        rows = people.select("p", "participant_id", group=self._by())
+        reasons = [excluded.select("participant_id", "reason")]
+        if self.spec.endpoint is not None:
+            derived = self.context.derived[self.spec.endpoint]
+            rows = rows.join(
+                derived.select("participant_id", "status", "day", "cause"),
+                on="participant_id",
+                how="left",
+            )
+            without = (
+                pl.col("status").is_in(["not_applicable", "not_evaluable"])
+                | pl.col("status").is_null()
+            )
+            reasons.append(_reasons(rows.filter(without)))
+            rows = rows.filter(~without)
+        ungrouped = rows.filter(pl.col("group").is_null())
+        reasons.append(
+            ungrouped.select("participant_id", reason=pl.lit(f"{self.spec.by} is not recorded"))
+        )
+        return rows.drop_nulls("group"), pl.concat(reasons)
+
+    def _by(self) -> pl.Expr:
+        """Give the column that makes the groups."""
+        by = self.spec.by
+        if by is None:
+            return pl.lit("all")
+        if by not in self.context.participants.columns:
+            raise UsageError(
+                f"analysis `{self.name}` is by `{by}`, which is no column of the participants "
+                "table; use `arm` or a column that is there"
+            )
+        return pl.col(by).cast(pl.String)
+
+    def _groups(self, rows: pl.DataFrame) -> list[tuple[str, str, pl.DataFrame]]:
+        """Split rows into groups: arms in the protocol's order, other groups by name."""
+        if self.spec.by is None:
+            return [("all", "All", rows)]
+        arms = self.context.protocol.arms
+        found = rows["group"].unique().to_list()
+        order = [a for a in arms if a in found] if self.spec.by == "arm" else sorted(found)
+        return [
+            (group, arms[group].label if self.spec.by == "arm" else group,
+             rows.filter(pl.col("group") == group))
+            for group in order
+        ]  # fmt: skip
+
+    def _group(self, group: str, label: str, rows: pl.DataFrame) -> Group:
+        """Compute one group."""
+        levels: dict[str, int] = {}
+        if self.spec.endpoint is not None:
+            counts = rows["status"].value_counts().sort("status")
+            levels = dict(zip(counts["status"].to_list(), counts["count"].to_list(), strict=True))
+        base = Group(group, label, rows.height, levels)
+        spec = self.spec
+        match spec:
+            case ProportionAnalysis():
+                successes = int(rows["status"].is_in(spec.of).sum())
+                estimate = estimate_proportion(
+                    successes, rows.height, interval=spec.interval, confidence=spec.confidence
+                )
+                return replace(base, estimates=(estimate,))
+            case SurvivalAnalysis() | CumulativeIncidenceAnalysis():
+                return self._timed_group(base, rows)
+            case SummaryAnalysis():
+                values = self._values(rows, spec)
+                return replace(
+                    base,
+                    n=len([value for value in values if value is not None]),
+                    summary=summarize_values(values),
+                    values=_few(values),
+                )
+
+    def _timed_group(self, base: Group, rows: pl.DataFrame) -> Group:
+        """Compute a curve, its values at the named days, and the median of a survival."""
+        spec = self.spec
+        outcomes = self._outcomes(rows)
+        days: tuple[float, ...] = ()
+        median: Estimate | None = None
+        if isinstance(spec, SurvivalAnalysis):
+            curve: Curve = estimate_survival(
+                outcomes, interval=spec.interval, confidence=spec.confidence
+            )
+            days = tuple(float(day) for day in spec.at)
+            median = estimate_quantile(curve, 0.5)
+        elif isinstance(spec, CumulativeIncidenceAnalysis):
+            curve = estimate_incidence(
+                outcomes,
+                variance=spec.variance,
+                interval=spec.interval,
+                confidence=spec.confidence,
+            )
+            days = tuple(float(day) for day in spec.at)
+        else:
+            raise UsageError(f"analysis `{self.name}` has no curve")
+        return replace(base, curve=curve, estimates=estimate_at(curve, days), median=median)
+
+    def _outcomes(self, rows: pl.DataFrame) -> TimeToEvent:
+        """Give times to event; a response has none."""
+        others = sorted(set(rows["status"].to_list()) - set(TIME_STATUSES))
+        if others:
+            raise UsageError(
+                f"analysis `{self.name}` needs a time to event; endpoint `{self.spec.endpoint}` "
+                f"has the statuses {', '.join(others)}: use `estimate: proportion`"
+            )
+        return TimeToEvent(rows.select("participant_id", "day", "status", arm="group"))
+
+    def _values(self, rows: pl.DataFrame, spec: SummaryAnalysis) -> list[float | None]:
+        """Give the numbers that a summary is of."""
+        context = self.context
+        if spec.endpoint is not None:
+            return rows.filter(pl.col("status").is_in(spec.of))["day"].cast(float).to_list()
+        people = context.participants.join(rows.select("p"), on="p", how="semi")
+        if spec.variable is not None:
+            return _numeric(people, spec.variable, self.name)
+        if spec.follow_up is not None:
+            days = people.select("p", "last_contact_day").join(
+                context.anchor(spec.follow_up), on="p"
+            )
+            return days.select(
+                (pl.col("last_contact_day") - pl.col("anchor_day")).cast(pl.Float64)
+            ).to_series().to_list()  # fmt: skip
+        infusions = context.records["infusions"].filter(pl.col("product") == spec.product)
+        mine = infusions.join(people.select("participant_id"), on="participant_id", how="semi")
+        if spec.exposure == "infusions":
+            per = people.select("participant_id").join(
+                mine.group_by("participant_id").len(), on="participant_id", how="left"
+            )
+            return per["len"].fill_null(0).cast(pl.Float64).to_list()
+        per_kg = pl.coalesce("cells_per_kg", pl.col("cells") / pl.col("weight_kg"))
+        return mine.select(per_kg.cast(pl.Float64)).to_series().to_list()
+
+    def _comparisons(self, rows: pl.DataFrame, groups: list[Group]) -> list[Comparison]:
+        """Run the comparisons that the analysis names."""
+        spec = self.spec
+        tests = getattr(spec, "compare", [])
+        if not tests:
+            return []
+        if spec.by is None:
+            raise UsageError(
+                f"analysis `{self.name}` compares but has one group; add `by`, such as `by: arm`"
+            )
+        if isinstance(spec, ProportionAnalysis):
+            table = {
+                group.label: [
+                    int(group.estimates[0].events),
+                    int(group.n - group.estimates[0].events),
+                ]
+                for group in groups
+            }
+            return [_compare_table(table, _TESTS[test]) for test in spec.compare]
+        outcomes = self._outcomes(rows)
+        if isinstance(spec, SurvivalAnalysis):
+            return [compare_survival(outcomes) for _ in spec.compare]
+        return [compare_incidence(outcomes) for _ in tests]
+
+
+def _compare_table(table: dict[str, list[int]], test: str) -> Comparison:
+    """Compare counts of groups; one group alone cannot be compared."""
+    if len(table) < 2:
+        empty = pl.DataFrame(schema={"group": pl.String, "n": pl.Int64, "events": pl.Int64})
+        return Comparison(test, None, None, None, empty, "only one group has participants")
+    return compare_counts(table, test=test)  # pyright: ignore[reportArgumentType]
+
+
+def _reasons(rows: pl.DataFrame) -> pl.DataFrame:
+    """Say why participants have no result."""
+    return rows.select(
+        "participant_id",
+        reason=pl.format(
+            "{}: {}",
+            pl.col("status").fill_null("not derived").str.replace("_", " "),
+            pl.col("cause").fill_null("no reason recorded"),
+        ),
+    )
+
+
+def _numeric(people: pl.DataFrame, variable: str, analysis: str) -> list[float | None]:
+    """Read a baseline column as numbers."""
+    if variable not in people.columns:
+        raise UsageError(
+            f"analysis `{analysis}` summarises `{variable}`, which is no column of the "
+            "participants table"
+        )
+    try:
+        return people[variable].cast(pl.Float64, strict=True).to_list()
+    except pl.exceptions.InvalidOperationError as error:
+        raise UsageError(
+            f"analysis `{analysis}` summarises `{variable}`, which holds words; summarise a column "
+            "of numbers"
+        ) from error
+
+
+def _few(values: list[float | None]) -> tuple[float, ...]:
+    """Give the numbers in order where they are few enough to be listed."""
+    present = sorted(value for value in values if value is not None)
+    return tuple(present) if len(present) <= _FEW else ()
+
+
+def _determined(result: Result, published: Published | None, study: Path | None) -> Result:
+    """Keep of a reconstruction's result only what the published numbers determine."""
+    why = "not determined by the published numbers"
+    parts = published.determines.get(result.id) if published else None
+    ranges = ranges_of(published, result.id, study) if published and study else ()
+    if parts is None:
+        whole = (Withheld("the whole analysis", why),)
+        return replace(result, groups=(), comparisons=(), ranges=ranges, withheld=whole)
+    groups = tuple(_keep(group, parts) for group in result.groups)
+    hidden = [part for part in get_args(Part) if part not in parts and _had(result, part)]
+    return replace(
+        result,
+        groups=groups,
+        comparisons=result.comparisons if "comparisons" in parts else (),
+        ranges=ranges,
+        withheld=tuple(Withheld(part, why) for part in hidden),
+    )
+
+
+def _had(result: Result, part: str) -> bool:
+    """Say whether a result had such a part before it was withheld."""
+    groups = result.groups
+    return {
+        "value": any(group.estimates for group in groups),
+        "standard error": any(group.estimates for group in groups),
+        "interval": any(group.estimates for group in groups),
+        "curve": any(group.curve for group in groups),
+        "median": any(group.median or group.summary for group in groups),
+        "quartiles": any(group.summary for group in groups),
+        "range": any(group.summary for group in groups),
+        "values": any(group.values for group in groups),
+        "levels": any(group.levels for group in groups),
+        "comparisons": bool(result.comparisons),
+    }[part]
+
+
+def _keep(group: Group, parts: list[Part]) -> Group:
+    """Keep the named parts of a group."""
+    estimates = tuple(
+        replace(
+            estimate,
+            value=estimate.value if "value" in parts else None,
+            standard_error=estimate.standard_error if "standard error" in parts else None,
+            low=estimate.low if "interval" in parts else None,
+            high=estimate.high if "interval" in parts else None,
+        )
+        for estimate in group.estimates
+    )
+    return replace(
+        group,
+        estimates=estimates,
+        curve=group.curve if "curve" in parts else None,
+        median=group.median if "median" in parts else None,
+        levels=group.levels if "levels" in parts else {},
+        values=group.values if "values" in parts else (),
+        summary=_keep_summary(group.summary, parts),
+    )
+
+
+def _keep_summary(summary: Summary | None, parts: list[Part]) -> Summary | None:
+    """Keep the named parts of a summary."""
+    if summary is None:
+        return None
+    ranged, quartered = "range" in parts, "quartiles" in parts
+    return replace(
+        summary,
+        median=summary.median if "median" in parts else None,
+        low=summary.low if ranged else None,
+        high=summary.high if ranged else None,
+        lower_quartile=summary.lower_quartile if quartered else None,
+        upper_quartile=summary.upper_quartile if quartered else None,
+        mean=summary.mean if "value" in parts else None,
+    )

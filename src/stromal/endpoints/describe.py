@@ -1,0 +1,158 @@
+"""Endpoints in words: what is derived, as a reader of a report needs it."""
+
+from __future__ import annotations
+
+from stromal.core import Source
+from stromal.endpoints.runs import describe_count, describe_run
+from stromal.protocol.endpoints import (
+    AdjudicatedEndpoint,
+    AssessedAt,
+    AssessedBest,
+    ChainEndpoint,
+    CytopeniaEndpoint,
+    Endpoint,
+    EventCountEndpoint,
+    EventSpec,
+    RecoveryEndpoint,
+    ResponseEndpoint,
+    TimeToEventEndpoint,
+    UndefinedEndpoint,
+)
+from stromal.protocol.rules import CountRule, NadirRule, RunRule
+
+__all__ = ["describe_endpoint", "leaves_open", "sources_of"]
+
+
+def describe_endpoint(endpoint: Endpoint) -> str:
+    """Say in plain sentences what an endpoint is and from when its days count."""
+    said = _rule_of(endpoint)
+    anchor = getattr(endpoint, "from_", None)
+    if anchor is not None:
+        said += f" Days count from {_plain(anchor)}."
+    competing: list[EventSpec] = getattr(endpoint, "competing", [])
+    if competing:
+        said += f" Competing events: {', '.join(_event(spec) for spec in competing)}."
+    until = getattr(endpoint, "until", None)
+    if until is not None:
+        said += f" Looked for up to day {int(until)}."
+    return said
+
+
+def sources_of(endpoint: Endpoint) -> tuple[Source, ...]:
+    """Give the sources of an endpoint's definition."""
+    definition = _definition(endpoint)
+    return tuple(getattr(definition, "sources", ()))
+
+
+def leaves_open(endpoint: Endpoint) -> str:
+    """Say what the source of a definition leaves open, if anything."""
+    return getattr(_definition(endpoint), "leaves_open", None) or ""
+
+
+def _definition(endpoint: Endpoint) -> object:
+    """Give the part of an endpoint that holds its definition."""
+    for family in ("recovery", "cytopenia", "response", "time_to_event", "adjudicated"):
+        definition = getattr(endpoint, family, None)
+        if definition is not None:
+            return definition
+    return None
+
+
+def _rule_of(endpoint: Endpoint) -> str:  # noqa: PLR0911  (one return a family)
+    """Say the rule of an endpoint."""
+    match endpoint:
+        case RecoveryEndpoint(recovery=rule):
+            after = (
+                f", after the nadir (sought on days 0 to {int(rule.after.nadir_within)})"
+                if isinstance(rule.after, NadirRule)
+                else ""
+            )
+            return f"The first day of the first run of {_run(rule)} with {_count(rule)}{after}."
+        case CytopeniaEndpoint(cytopenia=rule):
+            counts = "; ".join(_count(count) for count in rule.counts)
+            which = counts if len(rule.counts) == 1 else f"at least {rule.lines} of: {counts}"
+            begun = f", begun on day {int(rule.start)} or later" if rule.start else ""
+            after = f", after {_plain(rule.after)}" if rule.after else ""
+            return f"The first day of the first run of {_run(rule)} with {which}{begun}{after}."
+        case ResponseEndpoint(response=rule, assessed=assessed):
+            levels = [
+                f"{name}: {' and '.join(_count(count) for count in level.counts)}"
+                + (f", held for {_run(level.held)}" if level.held else "")
+                for name, level in rule.levels.items()
+            ]
+            return f"{'; '.join(levels)}; otherwise {rule.otherwise}. {_assessed(assessed)}"
+        case TimeToEventEndpoint(time_to_event=rule):
+            events = ", ".join(_event(spec) for spec in rule.events)
+            return f"Time to the first of: {events}."
+        case AdjudicatedEndpoint(adjudicated=rule, assessed=assessed):
+            due = f" {_assessed(assessed)}" if assessed is not None else ""
+            return f"Judged by people, not derived from counts: {rule.criteria}.{due}"
+        case EventCountEndpoint(event_count=rule):
+            which = (
+                "any adverse event" if rule.events == "any" else ", ".join(map(_plain, rule.events))
+            )
+            grade = f" of grade {rule.grade_at_least} or more" if rule.grade_at_least else ""
+            related = f" related to {' or '.join(rule.related_to)}" if rule.related_to else ""
+            return f"Number of events: {which}{grade}{related}. Graded by: {rule.scale}."
+        case ChainEndpoint(chain=chain):
+            steps = " -> ".join(_plain(step) for step in chain.steps)
+            return f"How far each participant went along: {steps}, each event leading to the next."
+        case UndefinedEndpoint(not_defined=missing):
+            return f"Not defined in the protocol: {missing}"
+
+
+def _plain(name: str) -> str:
+    """Write a name of the protocol with blanks."""
+    return name.replace("_", " ")
+
+
+def _run(rule: RunRule) -> str:
+    """Say a run and its largest gap."""
+    said = describe_run(rule)
+    if rule.of == "consecutive days":
+        return said
+    return said + (f", at most {rule.gap} days apart" if rule.gap else "")
+
+
+def _count(rule: CountRule) -> str:
+    """Say a count and the freedom from transfusion it needs."""
+    said = describe_count(rule)
+    free = rule.without_transfusion
+    if free is None:
+        return said
+    product = _plain(free.product)
+    parts: list[str] = []
+    if free.for_ is not None:
+        days = int(free.for_)
+        parts.append(f"in the {days} days before (first evaluable day: transfusion day + {days})")
+    if "during" in free.when:
+        parts.append("during the run")
+    return f"{said} without transfusion of {product} {' and '.join(parts)}"
+
+
+def _event(spec: EventSpec) -> str:
+    """Say an event."""
+    if spec.endpoint is not None:
+        return f"{_plain(spec.endpoint)} = {' or '.join(spec.is_ or [])}"
+    grade = f" of grade {spec.grade_at_least} or more" if spec.grade_at_least else ""
+    cause = f" ({spec.cause})" if spec.cause else ""
+    return f"{_plain(spec.event or '')}{grade}{cause}"
+
+
+def _assessed(assessed: AssessedAt | AssessedBest) -> str:
+    """Say when a response is assessed and what its absence means."""
+    choice = {"no response": "counts as no response", "not in set": "is left out"}
+    absence = (
+        f"A missing assessment {choice[assessed.missing]}; "
+        f"death before it {choice[assessed.death]}."
+    )
+    if isinstance(assessed, AssessedBest):
+        return (
+            f"Best level from {_plain(assessed.from_)} to day {int(assessed.best_until)}. {absence}"
+        )
+    window = (
+        "visit window not stated"
+        if assessed.visit_window == "not stated"
+        else f"window {int(assessed.visit_window[0]):+d} to {int(assessed.visit_window[1]):+d} days"
+    )
+    return f"Assessed {int(assessed.at)} days after {_plain(assessed.from_)} ({window}). {absence}"
