@@ -20,7 +20,7 @@ from stromal.records.cells import read_date, read_day
 from stromal.records.sheet import LINE, Sheet, quoted
 from stromal.records.tables import Moment
 
-__all__ = ["date_sheets"]
+__all__ = ["anchor_dates", "date_sheets"]
 
 _ZERO, _BIRTH, _KNOWN = "\x1fzero", "\x1fbirth", "\x1fknown"
 _DATED_WITHOUT_DAY_ZERO = ("participants", "attestations")
@@ -44,7 +44,7 @@ def date_sheets(protocol: Protocol, sheets: Mapping[str, Sheet]) -> None:
                 read_date(sheet, moment.date).alias(moment.date),
                 read_day(sheet, moment.day).alias(moment.day),
             )
-    zero = _day_zero(protocol.anchors[protocol.day_zero], protocol, sheets)
+    zero = anchor_dates(protocol, protocol.day_zero, sheets).rename({"date": _ZERO})
     people = sheets["participants"]
     known = people.typed.select("participant_id").drop_nulls().unique()
     zero = known.join(zero, on="participant_id", how="left").with_columns(
@@ -73,21 +73,22 @@ def date_sheets(protocol: Protocol, sheets: Mapping[str, Sheet]) -> None:
         sheet.typed = sheet.typed.select(before)
 
 
-def _day_zero(
-    anchor: Anchor, protocol: Protocol, sheets: Mapping[str, Sheet], depth: int = 0
+def anchor_dates(
+    protocol: Protocol, name: str, sheets: Mapping[str, Sheet], depth: int = 0
 ) -> pl.DataFrame:
-    """Give the date of day zero: `participant_id` and a date, for those of whom it is known."""
+    """Give the dates of an anchor: `participant_id`, `date`, for those of whom it is known."""
+    anchor = protocol.anchors[name]
     if isinstance(anchor, OffsetAnchor):
         if depth > len(protocol.anchors):
-            return pl.DataFrame(schema={"participant_id": pl.String, _ZERO: pl.Date})
-        base = _day_zero(protocol.anchors[anchor.anchor], protocol, sheets, depth + 1)
-        return base.with_columns(pl.col(_ZERO) + timedelta(days=int(anchor.plus)))
+            return pl.DataFrame(schema={"participant_id": pl.String, "date": pl.Date})
+        base = anchor_dates(protocol, anchor.anchor, sheets, depth + 1)
+        return base.with_columns(pl.col("date") + timedelta(days=int(anchor.plus)))
     rows, date, _ = _anchor_rows(anchor, sheets)
     pick = pl.col(date).max() if date == "ended" else pl.col(date).min()
     return (
         rows.drop_nulls(["participant_id", date])
         .group_by("participant_id", maintain_order=True)
-        .agg(pick.alias(_ZERO))
+        .agg(pick.alias("date"))
     )
 
 

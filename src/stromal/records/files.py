@@ -295,6 +295,10 @@ def _refuse_missing_columns(sheet: Sheet) -> None:
             remedy = f"Rename `{close}`." if close else f"Add the column `{column.name}`."
             sheet.fault("the column is missing", f"`{column.name}` in the header", remedy,
                         line=1, column=column.name)  # fmt: skip
+    for name in header:
+        if name in table.kept and name not in table.known:
+            sheet.fault("a name that stromal gives to a column of its own", "another name",
+                        f"Rename it, such as `{name}_recorded`.", line=1, column=name)  # fmt: skip
     for moment in table.moments:
         if moment.needed and moment.date not in header and moment.day not in header:
             sheet.fault("the column is missing", f"`{moment.date}` or `{moment.day}` in the header",

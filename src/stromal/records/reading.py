@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from stromal.core import RecordError
+from stromal.core import Finding, RecordError
 from stromal.protocol import Protocol
 from stromal.records.about import read_about
+from stromal.records.ages import read_ages
 from stromal.records.cells import carry_along, read_columns
+from stromal.records.consistency import find_between_rows
+from stromal.records.cutoff import cut_tables
 from stromal.records.dating import date_sheets
 from stromal.records.files import RECORDS_FOLDER, find_files, read_sheet
+from stromal.records.infused import find_in_infusions
+from stromal.records.lifetimes import find_in_time, set_aside_after_death
 from stromal.records.measured import read_values
 from stromal.records.references import check_references, name_records
-from stromal.records.sheet import Sheet
+from stromal.records.sheet import LINE, Sheet, close_to
 from stromal.records.tables import declared_names, tables_for
 from stromal.records.trial_records import About, TrialRecords
 
 __all__ = ["read_records"]
 
 
-def read_records(study: Path, protocol: Protocol) -> TrialRecords:
+def read_records(
+    study: Path, protocol: Protocol, *, data_cutoff: date | None = None
+) -> TrialRecords:
     """Read the records of a study folder.
 
     1. `records/` holds one CSV or Parquet file a table and `about.yaml`. A study without that
@@ -32,6 +41,12 @@ def read_records(study: Path, protocol: Protocol) -> TrialRecords:
        unit of their analyte.
     4. Rows are checked against each other and against the protocol's names.
     5. With any fault nothing is handed on.
+    6. With a data cutoff, what is dated after it is left out (`stromal.records.cutoff`).
+    7. What was observed after a death is set aside, and everything that may be true but should not
+       be becomes a finding.
+
+    Rows of dated tables come in the order of participant, day and record; participants in the order
+    of their file.
 
     Parameters
     ----------
@@ -39,11 +54,20 @@ def read_records(study: Path, protocol: Protocol) -> TrialRecords:
         The study folder (or its protocol file).
     protocol
         The study's protocol.
+    data_cutoff
+        The last date that is read, inclusive.
+
+    Returns
+    -------
+    TrialRecords
+        The tables, what they are, and the findings.
 
     Raises
     ------
     RecordError
         With every fault of every file: file, line, column, what came, what was expected, remedy.
+    UsageError
+        A data cutoff was asked for and a record has no date.
     """
     folder = (study.parent if study.is_file() else study) / RECORDS_FOLDER
     tables = tables_for(protocol)
@@ -58,7 +82,18 @@ def read_records(study: Path, protocol: Protocol) -> TrialRecords:
     faults += [fault for sheet in sheets.values() for fault in sheet.faults]
     if faults:
         raise RecordError(faults)
-    return TrialRecords(about, _tables(sheets))
+    frames, counts = _tables(sheets), dict[str, int]()
+    if data_cutoff is not None:
+        frames, counts = cut_tables(tables, frames, protocol.day_zero, data_cutoff)
+    frames, aside, findings = set_aside_after_death(tables, frames)
+    records = TrialRecords(about, frames, (), aside, data_cutoff, counts)
+    findings += [
+        *find_in_time(protocol, tables, records),
+        *find_in_infusions(protocol, records),
+        *find_between_rows(protocol, records),
+        *_misnamed_columns(sheets),
+    ]
+    return replace(records, findings=tuple(sorted(findings)))
 
 
 def _check(protocol: Protocol, sheets: Mapping[str, Sheet], about: About) -> None:
@@ -69,7 +104,30 @@ def _check(protocol: Protocol, sheets: Mapping[str, Sheet], about: About) -> Non
         name_records(sheet)
     read_values(sheets["measurements"])
     date_sheets(protocol, sheets)
+    read_ages(protocol, sheets)
     check_references(protocol, sheets, about)
+
+
+def _misnamed_columns(sheets: Mapping[str, Sheet]) -> list[Finding]:
+    """Find columns that stromal carries along and that may be meant for one it reads."""
+    findings: list[Finding] = []
+    for name, sheet in sheets.items():
+        known = sheet.table.known
+        absent = [column for column in known if column not in sheet.raw.columns]
+        for column in sheet.raw.columns:
+            close = "" if column == LINE or column in known else close_to(column, absent, 0.85)
+            if close:
+                findings.append(
+                    Finding(
+                        rule="column-close-to-known",
+                        weight="gap",
+                        where=f"{name}, {column}",
+                        what=f"The column `{column}` is nearly `{close}`, which is not there.",
+                        why=f"It is carried along, and not read as `{close}`.",
+                        remedy=f"Rename it to `{close}`, if that is meant.",
+                    )
+                )
+    return findings
 
 
 def _tables(sheets: Mapping[str, Sheet]) -> dict[str, pl.DataFrame]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from stromal.protocol import Protocol
 from stromal.records.sheet import LINE, Said, Sheet, close_to, one_of, quoted
-from stromal.records.tables import levels_of
+from stromal.records.tables import event_names, levels_of
 from stromal.records.trial_records import About
 
 __all__ = ["check_references", "name_records"]
@@ -32,7 +32,9 @@ def check_references(protocol: Protocol, sheets: Mapping[str, Sheet], about: Abo
     4. A participant dies once.
     5. An adjudicated level is one of the endpoint's levels; a time to event has a status.
     6. No agent is both related and not related to an event.
-    7. In a reconstruction every participant's id begins with `R-`.
+    7. An event that the protocol counts on (or a death) is written exactly so, capitals and signs
+       included: `Death` would not be counted.
+    8. In a reconstruction every participant's id begins with `R-`.
     """
     people = sheets["participants"]
     _refuse_again(people, ("participant_id",))
@@ -41,6 +43,7 @@ def check_references(protocol: Protocol, sheets: Mapping[str, Sheet], about: Abo
     for sheet in sheets.values():
         if sheet.table.of_participants and sheet.present:
             _refuse_strangers(sheet, enrolled, people)
+    _refuse_other_spellings(sheets["events"], event_names(protocol))
     _check_events(sheets["events"])
     _check_adjudications(sheets["adjudications"], protocol)
     if about.data == "reconstruction":
@@ -89,6 +92,19 @@ def _whom(cell: str, names: list[str]) -> str:
     if close:
         return f"Did you mean `{close}`?"
     return f"Correct the id, or enrol {quoted(cell)} in the participants table."
+
+
+def _refuse_other_spellings(sheet: Sheet, known: tuple[str, ...]) -> None:
+    """Refuse events that differ from a known name by capitals, blanks or signs alone."""
+    names = sheet.typed["event"].drop_nulls().unique()
+    meant = {
+        name: same for name in names if name not in known and (same := close_to(name, known, 1.0))
+    }
+    sheet.refuse(
+        pl.col("event").is_in(list(meant)), "event",
+        lambda cell, _row: (f"{quoted(cell)} is another spelling", quoted(meant[cell]),
+                            "Write the name as the protocol does."),
+    )  # fmt: skip
 
 
 def _check_events(sheet: Sheet) -> None:

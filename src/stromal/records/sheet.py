@@ -113,12 +113,12 @@ def quoted(cell: object, length: int = 60) -> str:
     return f"`{shown if len(shown) <= length else shown[: length - 3] + '...'}`"
 
 
-def close_to(name: str, known: Iterable[str]) -> str:
+def close_to(name: str, known: Iterable[str], cutoff: float = 0.75) -> str:
     """Give the known name that is nearest to a misspelt one, or nothing."""
     by_shape = {_shape(word): word for word in known}
     if _shape(name) in by_shape:
         return by_shape[_shape(name)]
-    close = difflib.get_close_matches(_shape(name), list(by_shape), 1, 0.75)
+    close = difflib.get_close_matches(_shape(name), list(by_shape), 1, cutoff)
     return by_shape[close[0]] if close else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import polars as pl
 
@@ -14,7 +14,16 @@ from stromal.protocol.endpoints import AdjudicatedEndpoint, ResponseEndpoint
 from stromal.protocol.rules import ANALYTE_UNITS, BloodProduct
 from stromal.protocol.timing import ParticipantAnchor
 
-__all__ = ["TABLES", "Column", "Moment", "Table", "declared_names", "levels_of", "tables_for"]
+__all__ = [
+    "TABLES",
+    "Column",
+    "Moment",
+    "Table",
+    "declared_names",
+    "event_names",
+    "levels_of",
+    "tables_for",
+]
 
 Kind = Literal["text", "word", "name", "yes_no", "integer", "number", "date", "time", "list"]
 NameKind = Literal["product", "arm", "endpoint", "criterion", "table"]
@@ -344,6 +353,28 @@ def declared_names(protocol: Protocol) -> dict[str, tuple[str, ...]]:
         "criterion": tuple(dict.fromkeys(criteria)),
         "table": tuple(name for name in dated if name != "coverage"),
     }
+
+
+def event_names(protocol: Protocol) -> tuple[str, ...]:
+    """Give the names of events that the protocol counts on: its anchors, criteria and endpoints.
+
+    `death` is always among them.
+    """
+    found = {"death"}
+
+    def walk(part: object) -> None:
+        if isinstance(part, dict):
+            for key, value in cast("dict[str, object]", part).items():
+                items = cast("list[object]", value) if isinstance(value, list) else [value]
+                if key == "event" or (key in {"events", "steps"} and isinstance(value, list)):
+                    found.update(item for item in items if isinstance(item, str))
+                walk(items)
+        elif isinstance(part, list):
+            for value in cast("list[object]", part):
+                walk(value)
+
+    walk(protocol.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return tuple(sorted(found))
 
 
 def levels_of(protocol: Protocol, endpoint: str) -> tuple[str, ...]:
