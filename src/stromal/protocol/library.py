@@ -13,7 +13,10 @@ from stromal.core import Fault, ProtocolError
 from stromal.protocol.endpoints import Cytopenia, EventTimes, Recovery, Response
 from stromal.protocol.yaml_reading import Located, read_yaml
 
-__all__ = ["FAMILIES", "definitions", "expand_definitions"]
+__all__ = ["FAMILIES", "TABLES", "definitions", "expand_definitions"]
+
+TABLES = ("conditions.yaml", "thresholds.yaml")
+"""Files of the folder that hold what `check` compares with, and no definitions."""
 
 FAMILIES: dict[str, type[Recovery | Cytopenia | Response | EventTimes]] = {
     "recovery": Recovery,
@@ -35,7 +38,7 @@ def definitions() -> dict[str, tuple[str, dict[str, Any]]]:
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     folder = files("stromal.protocol") / "definitions"
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
-        if not entry.name.endswith(".yaml"):
+        if not entry.name.endswith(".yaml") or entry.name in TABLES:
             continue
         with as_file(entry) as path:
             content = read_yaml(path, name=f"definitions/{entry.name}").data

@@ -15,7 +15,7 @@ from stromal.protocol.study import Assumption, Design, Sharing, Study
 from stromal.protocol.timing import Anchor, DrawPlan, Visit
 from stromal.protocol.treatment import Arm, Product
 
-__all__ = ["Protocol", "broken_references"]
+__all__ = ["Protocol", "broken_references", "references"]
 
 Path = tuple[str | int, ...]
 
@@ -56,7 +56,7 @@ def broken_references(protocol: Protocol) -> list[tuple[Path, str, str, list[str
     }
     return [
         (path, kind, name, sorted(known[kind]))
-        for path, kind, name in _references(protocol)
+        for path, kind, name in references(protocol)
         if name not in known[kind]
     ]
 
@@ -79,8 +79,8 @@ _KIND_OF_KEY = {
 }
 
 
-def _references(protocol: Protocol) -> Iterator[tuple[Path, str, str]]:
-    """Walk the protocol's plain data and yield every reference."""
+def references(protocol: Protocol) -> Iterator[tuple[Path, str, str]]:
+    """Yield every reference of a protocol: path, kind of thing, the name it refers to."""
     data = protocol.model_dump(mode="json", by_alias=True, exclude_none=True)
     for path, key, value in _leaves(data, ()):
         kind = _KIND_OF_KEY.get((key,))
