@@ -1,5 +1,7 @@
 """What every layer stands on: errors, units, study time and citations."""
 
+from typing import TYPE_CHECKING, Any
+
 from stromal.core.errors import (
     Fault,
     ProtocolError,
@@ -9,8 +11,10 @@ from stromal.core.errors import (
     UsageError,
 )
 from stromal.core.finding import Finding
-from stromal.core.source import Source
 from stromal.core.units import Quantity, convert_value, parse_quantity
+
+if TYPE_CHECKING:
+    from stromal.core.source import Source
 
 __all__ = [
     "Fault",
@@ -25,3 +29,12 @@ __all__ = [
     "convert_value",
     "parse_quantity",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Import `Source`, and with it pydantic, only where it is used: the shell starts sooner."""
+    if name == "Source":
+        from stromal.core.source import Source  # noqa: PLC0415
+
+        return Source
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

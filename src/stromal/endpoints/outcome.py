@@ -54,10 +54,11 @@ class TimeToEvent:
             raise UsageError(f"times to an event need the columns {sorted(missing)}")
         if self.frame["participant_id"].is_duplicated().any():
             raise UsageError("a participant stands twice among the times to an event")
-        if not self.frame["status"].is_in(TIME_STATUSES).all():
+        others = {str(word) for word in self.frame["status"].to_list()} - set(TIME_STATUSES)
+        if others:
             raise UsageError(
-                f"a status is one of {', '.join(TIME_STATUSES)}; "
-                f"got {sorted(set(self.frame['status'].to_list()) - set(TIME_STATUSES))}"
+                f"a status is one of {', '.join(TIME_STATUSES)}; got {', '.join(sorted(others))}"
             )
-        if self.frame["day"].is_null().any() or (self.frame["day"] < 0).any():
-            raise UsageError("a time to an event is missing or negative")
+        day = self.frame["day"].cast(pl.Float64)
+        if day.is_null().any() or not day.is_finite().all() or (day < 0).any():
+            raise UsageError("a time to an event is missing, not finite or negative")

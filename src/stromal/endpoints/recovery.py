@@ -100,6 +100,7 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
         gap=_longest_gap(series, within, context),
     )
     unseen = pl.col("day").is_null()
+    height = pl.col("height").cast(pl.String).str.strip_suffix(".0")
     sparse = pl.col("never") & (pl.col("gap") > LONGEST_GAP)
     frame = frame.select(
         "day",
@@ -127,10 +128,10 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
         .then(
             pl.format(
                 "Never below the threshold: the lowest count of days 0 to {} was {} on day {}",
-                pl.lit(within), "height", "day",
+                pl.lit(within), height, "day",
             )
         )
-        .otherwise(pl.format("nadir {} on day {}", "height", "day")),
+        .otherwise(pl.format("nadir {} on day {}", height, "day")),
     )  # fmt: skip
     start = frame.select(
         pl.when(pl.col("excluded").is_null()).then(pl.col("day") + 1).otherwise(_NO_START)

@@ -139,7 +139,6 @@ def _values(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
         .unique(["p", "day"], keep="first", maintain_order=True)
     )
     status = _compare(rule)
-    shown = pl.coalesce(pl.col("value").cast(pl.String), pl.col("as_read"))
     return counts.select(
         "p",
         "day",
@@ -147,8 +146,13 @@ def _values(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
         pl.when(status != UNKNOWN).then(pl.col("high")).alias("height"),
         (status == FAIL).cast(pl.Int8).alias("below"),
         "record_id",
-        pl.format("{} {}", pl.lit(rule.analyte), shown).alias("reason"),
+        pl.format("{} {}", pl.lit(rule.analyte), _shown()).alias("reason"),
     )
+
+
+def _shown() -> pl.Expr:
+    """Show a count, or the text it was given as where it is only a bound."""
+    return pl.coalesce(pl.col("value").cast(pl.String).str.strip_suffix(".0"), pl.col("as_read"))
 
 
 def _compare(rule: CountRule) -> pl.Expr:
@@ -193,7 +197,6 @@ def _other_days(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
     )
     bounded = rule.analyte in {"ANC", "ALC"} and rule.rises
     fails = (pl.col("analyte") == "WBC") & (_compare(rule) == FAIL) & pl.lit(bounded)
-    shown = pl.coalesce(pl.col("value").cast(pl.String), pl.col("as_read"))
     return (
         others.with_columns(fails=fails)
         .sort("p", "day", "fails", "record_id", descending=[False, False, True, False])
@@ -204,7 +207,7 @@ def _other_days(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
             pl.when("fails").then(FAIL).otherwise(UNKNOWN).cast(pl.Int8).alias("status"),
             pl.when("fails").then("record_id").alias("record_id"),
             pl.when("fails")
-            .then(pl.format("{} at most the leucocytes, {}", pl.lit(rule.analyte), shown))
+            .then(pl.format("{} at most the leucocytes, {}", pl.lit(rule.analyte), _shown()))
             .otherwise(pl.format("{} not measured", pl.lit(rule.analyte)))
             .alias("reason"),
         )

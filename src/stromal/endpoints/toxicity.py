@@ -45,8 +45,8 @@ def derive_event_count(context: Context, name: str, endpoint: EventCountEndpoint
     1. Events before the anchor, after `until`, below the grade, or not judged related to any of the
        named agents do not count. An event whose relatedness nobody judged is not counted as
        related; the note tells how many such events there were.
-    2. `status` is `yes` with one event or more (`day` is the first one's), else `no`; `count` is the
-       number of events.
+    2. `status` is `yes` with one event or more (`day` is the first one's), else `no`; `count` is
+       the number of events.
 
     Returns
     -------

@@ -1,0 +1,451 @@
+"""The same functions from a shell. Each command works on a study folder.
+
+Heavy imports stand inside the commands, so that `stromal --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from stromal import __version__
+from stromal.core import Finding, RecordError, StromalError, UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from stromal.endpoints import Context
+    from stromal.protocol import Protocol
+    from stromal.records import TrialRecords
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="stromal",
+    help="Executable protocols for cell-therapy trials in haematology. "
+    "Research software, not for decisions about a person's care.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out = Console()
+err = Console(stderr=True)
+
+Study = Annotated[Path, typer.Argument(help="Study folder: protocol.yaml and records/.")]
+Output = Annotated[
+    Optional[Path],  # noqa: UP045  (typer reads it at run time)
+    typer.Option("--output", "-o", help="Write here too; .csv, .parquet or .json by the suffix."),
+]
+Cutoff = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--cutoff", help="Last date that is read, inclusive: YYYY-MM-DD."),
+]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with its remedy and exit status 1."""
+    try:
+        app()
+    except RecordError as error:
+        for fault in error.faults:
+            err.print(escape(str(fault)), style="red", soft_wrap=True, highlight=False)
+        count = len(error.faults)
+        err.print(f"{count} fault{'s' if count != 1 else ''}; nothing was read.", highlight=False)
+        sys.exit(1)
+    except StromalError as error:
+        err.print(escape(str(error)), style="red", soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def version_option(
+    *, version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False
+) -> None:
+    """Show the version."""
+    if version:
+        out.print(__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.command()
+def check(study: Study, output: Output = None) -> None:
+    """Validate the protocol, read it against itself, and check the records.
+
+    Contradictions and gaps are findings: they are told, and the exit status stays 0. A protocol or
+    a record that cannot be read is an error.
+    """
+    from stromal.protocol import protocol_version, read_protocol
+    from stromal.protocol.consistency import check_protocol
+    from stromal.records import read_records
+
+    protocol = read_protocol(study)
+    out.print(f"[bold]{escape(protocol.study.title)}[/bold]", highlight=False)
+    out.print(f"Protocol version {protocol_version(protocol)}", highlight=False)
+    records = read_records(study, protocol)
+    findings = [*check_protocol(protocol), *records.findings]
+    _print_findings(findings)
+    if output is not None:
+        import polars as pl
+
+        _write(pl.DataFrame([vars(finding) for finding in findings]), output)
+
+
+@app.command()
+def screen(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
+    """Say for each participant: eligible, not eligible or cannot say, and what decided."""
+    from stromal.endpoints.screening import screen as screen_participants
+
+    _, records, context = _derived(study, cutoff)
+    frame = screen_participants(context)
+    _print_frame(frame, "Screening", records.about.data)
+    _write(frame, output)
+
+
+@app.command()
+def schedule(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
+    """List infusions due, given, late and missed, with planned and delivered dose."""
+    from stromal.protocol.schedule import planned_infusions
+
+    protocol, records, context = _derived(study, cutoff)
+    if records["participants"].is_empty():
+        frame = planned_infusions(protocol)
+        _print_frame(frame, "Planned infusions (no participants yet)", None)
+    else:
+        from stromal.endpoints.exposure import list_infusions
+
+        frame = list_infusions(context)
+        _print_frame(frame, "Infusions", records.about.data)
+    _write(frame, output)
+
+
+@app.command()
+def derive(
+    study: Study,
+    output: Output = None,
+    cutoff: Cutoff = None,
+    endpoint: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--endpoint", "-e", help="Only this endpoint."),
+    ] = None,
+) -> None:
+    """Derive every endpoint for every participant, with the records that decided."""
+    import polars as pl
+
+    protocol, records, context = _derived(study, cutoff)
+    if endpoint is not None and endpoint not in protocol.endpoints:
+        raise UsageError(
+            f"`{endpoint}` is no endpoint of this study; there are: {', '.join(protocol.endpoints)}"
+        )
+    names = [name for name in context.derived if endpoint in {None, name}]
+    frames = [context.derived[name] for name in protocol.endpoints if name in names]
+    if not frames or records["participants"].is_empty():
+        out.print("Nothing to derive: the study has no participants.", highlight=False)
+        return
+    for frame in frames:
+        label = protocol.endpoints[frame["endpoint"][0]].label
+        shown = frame.select("participant_id", "status", "day", "day_low", "day_high", "note")
+        _print_frame(shown, label, records.about.data)
+    _write(_stamped(pl.concat(frames), protocol, records), output)
+
+
+@app.command()
+def explain(
+    study: Study,
+    participant: Annotated[str, typer.Option("--participant", "-p", help="Participant's id.")],
+    endpoint: Annotated[str, typer.Option("--endpoint", "-e", help="Endpoint's name.")],
+    output: Output = None,
+    cutoff: Cutoff = None,
+) -> None:
+    """Print the day-by-day reasoning for one participant and one endpoint."""
+    from stromal.endpoints import explain as explain_row
+
+    protocol, records = _read(study, cutoff)
+    told = explain_row(protocol, records, participant, endpoint)
+    row = told.row
+    _stamp(records.about.data)
+    out.print(f"[bold]{escape(participant)}: {escape(told.label)}[/bold]", highlight=False)
+    out.print(escape(told.definition), highlight=False)
+    for source in told.sources:
+        out.print(f"  Source: {escape(str(source))}", style="dim", highlight=False)
+    if told.leaves_open:
+        out.print(f"  Left open: {escape(told.leaves_open)}", style="dim", highlight=False)
+    _print_frame(_collapsed(told.days), "Day by day", None)
+    when = "" if row["day"] is None else f" on day {row['day']}"
+    dated = f" ({row['date']})" if row["date"] is not None else ""
+    out.print(f"[bold]{escape(str(row['status']))}{when}{dated}[/bold]. {escape(row['note'])}",
+              highlight=False)  # fmt: skip
+    if row["day_low"] is not None or row["day_high"] is not None:
+        low = "none" if row["day_low"] is None else row["day_low"]
+        high = "not shown" if row["day_high"] is None else row["day_high"]
+        out.print(
+            f"Every missing day in its favour: day {low}. "
+            f"Every missing draw against it: {'day ' if high != 'not shown' else ''}{high}.",
+            highlight=False,
+        )
+    _write(told.days, output)
+
+
+@app.command()
+def analyze(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
+    """Compute the protocol's analyses."""
+    from stromal.report.view import build_view
+
+    view = build_view(study, data_cutoff=_date(cutoff))
+    _stamp(view.records.about.data)
+    if not view.results.results:
+        out.print("No analyses: the study has no records.", highlight=False)
+    from stromal.report.text import result_rows
+
+    table = Table("Analysis", "Group", "n", "Result", title="Analyses", title_justify="left")
+    for row in result_rows(view.results):
+        table.add_row(*(escape(cell) for cell in row))
+    out.print(table)
+    _write_json(view, output)
+
+
+@app.command()
+def report(
+    study: Study,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--output", "-o", help="The report (.html), or only the numbers (.json). "
+            "Default: report.html in the working folder, results.json beside it.",
+        ),
+    ] = None,
+    cutoff: Cutoff = None,
+    individual: Annotated[
+        bool, typer.Option(help="Show data of single participants (timelines, listings).")
+    ] = True,
+) -> None:  # fmt: skip
+    """Write the report: one self-contained HTML file, and results.json beside it."""
+    from stromal.report.html import render_report
+    from stromal.report.view import build_view
+
+    target = output or Path("report.html")
+    if target.suffix not in {".html", ".json"}:
+        raise UsageError(f"a report is written as .html or .json; got `{target.name}`")
+    with out.status("Deriving and analysing ..."):
+        view = build_view(study, data_cutoff=_date(cutoff))
+    if target.suffix == ".html":
+        with out.status("Drawing ..."):
+            page = render_report(view, individual=individual)
+        _save(target, page)
+        target = target.with_name("results.json")
+    _write_json(view, target, individual=individual)
+
+
+@app.command()
+def definitions(
+    name: Annotated[Optional[str], typer.Argument(help="One definition, in full.")] = None,  # noqa: UP045
+) -> None:
+    """List the library of published definitions, or print one."""
+    from stromal.protocol.library import definitions as library
+
+    known = library()
+    if name is not None and name not in known:
+        raise UsageError(f"`{name}` is not in the library; there are: {', '.join(sorted(known))}")
+    table = Table("Name", "Family", "Title", "Sources", show_lines=True)
+    for key in [name] if name else sorted(known):
+        family, content = known[key]
+        sources = "\n".join(f"{s['text']} [{s['seen']}]" for s in content.get("sources", []))
+        table.add_row(key, family, escape(str(content.get("title", ""))), escape(sources))
+    out.print(table)
+    if name is not None:
+        out.print_json(data=known[name][1])
+
+
+@app.command()
+def schema(output: Output = None) -> None:
+    """Print the JSON Schema of protocol files, for editors."""
+    import json
+
+    from stromal.protocol import json_schema
+
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
+    if output is None:
+        sys.stdout.write(text + "\n")
+    else:
+        _save(output, text + "\n")
+
+
+@app.command()
+def demo(
+    studies: Annotated[Path, typer.Argument(help="Folder of study folders.")] = Path("studies"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
+) -> None:
+    """Build every study's report and an index page."""
+    from rich.progress import track
+
+    from stromal.report.html import render_report
+    from stromal.report.index import render_index
+    from stromal.report.view import build_view
+
+    folders = sorted(path.parent for path in studies.glob("*/protocol.yaml"))
+    if not folders:
+        raise UsageError(f"no study folder (with protocol.yaml) in {studies}")
+    views: list[Any] = []
+    for folder in track(folders, description="Reports", console=out, transient=True):
+        view = build_view(folder)
+        _save(output / f"{folder.name}.html", render_report(view, individual=True))
+        _write_json(view, output / f"{folder.name}.json")
+        views.append(view)
+    _save(output / "index.html", render_index(views))
+
+
+def _read(study: Path, cutoff: str | None) -> tuple[Protocol, TrialRecords]:
+    """Read protocol and records."""
+    from stromal.protocol import read_protocol
+    from stromal.records import read_records
+
+    protocol = read_protocol(study)
+    return protocol, read_records(study, protocol, data_cutoff=_date(cutoff))
+
+
+def _derived(study: Path, cutoff: str | None) -> tuple[Protocol, TrialRecords, Context]:
+    """Read a study and derive its endpoints."""
+    from stromal.endpoints import derive_all
+
+    protocol, records = _read(study, cutoff)
+    return protocol, records, derive_all(protocol, records)
+
+
+def _date(text: str | None) -> date | None:
+    """Read an ISO date."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"`{text}` is not a date; write it as YYYY-MM-DD") from error
+
+
+def _stamp(data: str | None) -> None:
+    """Say what kind of data follows, where nobody observed them."""
+    if data not in {None, "observed"}:
+        out.print(f"[bold white on dark_red] {str(data).upper()} DATA [/]", highlight=False)
+
+
+def _stamped(frame: pl.DataFrame, protocol: Protocol, records: TrialRecords) -> pl.DataFrame:
+    """Add the kind of data and the protocol's version to rows that leave stromal."""
+    import polars as pl
+
+    from stromal.protocol import protocol_version
+
+    return frame.with_columns(
+        data=pl.lit(records.about.data), protocol_version=pl.lit(protocol_version(protocol))
+    )
+
+
+def _print_frame(frame: pl.DataFrame, title: str, data: str | None) -> None:
+    """Print a table; empty cells stay empty."""
+    stamp = f"  [bold white on dark_red] {str(data).upper()} DATA [/]" if data not in {
+        None, "observed"} else ""  # fmt: skip
+    table = Table(title=f"{escape(title)}{stamp}", title_justify="left", title_style="bold")
+    for column in frame.columns:
+        number = frame[column].dtype.is_numeric()
+        table.add_column(
+            column.replace("_", " "), justify="right" if number else "left", overflow="fold"
+        )
+    for row in frame.iter_rows():
+        table.add_row(*(escape(_cell(value)) for value in row))
+    out.print(table)
+
+
+def _cell(value: object) -> str:
+    """Show one value shortly."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _print_findings(findings: Sequence[Finding]) -> None:
+    """Print findings, the gravest first."""
+    if not findings:
+        out.print("No findings.", highlight=False)
+    style = {"contradiction": "bold red", "gap": "bold yellow", "remark": "bold cyan"}
+    for finding in findings:
+        whom = f" {finding.participant_id}" if finding.participant_id else ""
+        place = escape(f"{finding.where}{whom}")
+        out.print(f"[{style[finding.weight]}]{finding.weight}[/] {place}", highlight=False)
+        for text in (finding.what, finding.why, f"-> {finding.remedy}"):
+            out.print(f"    {escape(text)}", highlight=False)
+    counts = {weight: sum(f.weight == weight for f in findings) for weight in style}
+    plural = [f"{n} {weight}{'s' if n != 1 else ''}" for weight, n in counts.items()]
+    out.print(f"{len(findings)} findings: {', '.join(plural)}.", style="bold", highlight=False)
+
+
+def _collapsed(days: pl.DataFrame) -> pl.DataFrame:
+    """Join successive days on which nothing was measured into one line, and mark the deciding."""
+    import polars as pl
+
+    quiet = pl.col("seen").str.contains("not drawn|not measured") & (pl.col("verdict") == "open")
+    same = (quiet & quiet.shift(1) & (pl.col("seen") == pl.col("seen").shift(1))).fill_null(
+        value=False
+    )
+    return (
+        days.with_columns(block=(~same).cum_sum())
+        .group_by("block", maintain_order=True)
+        .agg(
+            level=pl.col("part").first(),
+            day=pl.when(pl.len() > 1)
+            .then(pl.format("{} to {}", pl.col("day").first(), pl.col("day").last()))
+            .otherwise(pl.col("day").first().cast(pl.String)),
+            date=pl.col("date").first(),
+            seen=pl.col("seen").first(),
+            verdict=pl.col("verdict").first(),
+            decided=pl.when(pl.col("decided").any()).then(pl.lit("*")).otherwise(pl.lit("")),
+        )
+        .drop("block")
+    )
+
+
+def _write(frame: pl.DataFrame, output: Path | None) -> None:
+    """Write a table by its suffix."""
+    if output is None:
+        return
+    from stromal.records.writing import write_table
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_table(frame, output)
+    out.print(f"Wrote {escape(str(output))}", highlight=False)
+
+
+def _write_json(view: Any, output: Path | None, *, individual: bool = True) -> None:  # noqa: ANN401
+    """Write all numbers of a study as JSON."""
+    if output is None:
+        return
+    if output.suffix != ".json":
+        raise UsageError(f"results are written as .json; got `{output.name}`")
+    import json
+
+    from stromal.report.results_json import results_to_json
+
+    content = results_to_json(view, individual=individual)
+    _save(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _save(path: Path, text: str) -> None:
+    """Write a text file and say so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    out.print(f"Wrote {escape(str(path))}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()
