@@ -194,9 +194,10 @@ class _Analyst:
                 return self._timed_group(base, rows)
             case SummaryAnalysis():
                 values = self._values(rows, spec)
+                per_participant = spec.exposure != "cells per kg"
                 return replace(
                     base,
-                    n=len([value for value in values if value is not None]),
+                    n=len(values) - values.count(None) if per_participant else rows.height,
                     summary=summarize_values(values),
                     values=_few(values),
                 )
@@ -273,8 +274,8 @@ class _Analyst:
         if isinstance(spec, ProportionAnalysis):
             table = {
                 group.label: [
-                    int(group.estimates[0].events),
-                    int(group.n - group.estimates[0].events),
+                    group.estimates[0].events or 0,
+                    group.n - (group.estimates[0].events or 0),
                 ]
                 for group in groups
             }
@@ -364,10 +365,18 @@ def _had(result: Result, part: str) -> bool:
 
 
 def _keep(group: Group, parts: list[Part]) -> Group:
-    """Keep the named parts of a group."""
+    """Keep the named parts of a group.
+
+    How many events a curve rests on and how many are at risk say more than its value: they go with
+    `levels` and `curve`. So does the number of infusions, which goes with `values`.
+    """
     estimates = tuple(
         replace(
             estimate,
+            events=estimate.events
+            if "levels" in parts or (estimate.day is None and "value" in parts)
+            else None,
+            at_risk=estimate.at_risk if "curve" in parts else None,
             value=estimate.value if "value" in parts else None,
             standard_error=estimate.standard_error if "standard error" in parts else None,
             low=estimate.low if "interval" in parts else None,
@@ -382,17 +391,18 @@ def _keep(group: Group, parts: list[Part]) -> Group:
         median=group.median if "median" in parts else None,
         levels=group.levels if "levels" in parts else {},
         values=group.values if "values" in parts else (),
-        summary=_keep_summary(group.summary, parts),
+        summary=_keep_summary(group.summary, group.n, parts),
     )
 
 
-def _keep_summary(summary: Summary | None, parts: list[Part]) -> Summary | None:
+def _keep_summary(summary: Summary | None, people: int, parts: list[Part]) -> Summary | None:
     """Keep the named parts of a summary."""
     if summary is None:
         return None
     ranged, quartered = "range" in parts, "quartiles" in parts
     return replace(
         summary,
+        n=summary.n if summary.n == people or "values" in parts else None,
         median=summary.median if "median" in parts else None,
         low=summary.low if ranged else None,
         high=summary.high if ranged else None,

@@ -155,7 +155,8 @@ class Estimate:
     interval
         Construction of the interval, and the scale it was built on.
     n, events
-        Participants analysed, and those with the event (whenever it was).
+        Participants analysed, and those with the event (whenever it was); `events` is `None` where
+        a reconstruction does not determine it.
     variance
         Estimator of the variance, where the method has several or the interval rests on one.
     day
@@ -174,7 +175,7 @@ class Estimate:
     confidence: float
     interval: str
     n: int
-    events: int
+    events: int | None
     variance: str = ""
     day: float | None = None
     at_risk: int | None = None

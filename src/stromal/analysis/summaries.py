@@ -25,14 +25,14 @@ class Summary:
     Parameters
     ----------
     n, missing
-        Numbers there, and numbers missing.
+        Numbers there (`None` where a reconstruction does not determine it), and numbers missing.
     median, low, high, lower_quartile, upper_quartile, mean
         Median, range, quartiles and mean of those there; `None` where there are none.
     method
         What was summarised and how, as a report names it.
     """
 
-    n: int
+    n: int | None
     missing: int
     median: float | None
     low: float | None
