@@ -10,6 +10,7 @@ from stromal.protocol.consistency.view import View
 from stromal.protocol.consistency.words import listed
 from stromal.protocol.endpoints import (
     AdjudicatedEndpoint,
+    ChainEndpoint,
     CytopeniaEndpoint,
     Endpoint,
     EventCountEndpoint,
@@ -23,7 +24,7 @@ from stromal.protocol.protocol import Protocol, references
 
 __all__ = ["check_endpoints", "kind_of_result", "levels_of"]
 
-_TIMES = {"event", "competing", "censored", "not_applicable", "not_evaluable"}
+_TIMES = ["event", "competing", "censored"]
 _NON_RELAPSE = re.compile(r"non[\s-]?relapse mortality|\bnrm\b")
 
 
@@ -75,6 +76,15 @@ def levels_of(endpoint: Endpoint) -> list[str] | None:
     if isinstance(endpoint, AdjudicatedEndpoint):
         return endpoint.adjudicated.levels
     return None
+
+
+def _results_of(endpoint: Endpoint) -> list[str]:
+    """Give the results that a participant can have, best or first step first."""
+    if isinstance(endpoint, EventCountEndpoint):
+        return ["yes", "no"]
+    if isinstance(endpoint, ChainEndpoint):
+        return ["none", *endpoint.chain.steps]
+    return levels_of(endpoint) or _TIMES
 
 
 def _undefined(name: str, endpoint: UndefinedEndpoint) -> Finding:
@@ -180,8 +190,8 @@ def _unknown_levels(protocol: Protocol) -> Iterator[Finding]:
         endpoint = protocol.endpoints.get(name)
         if endpoint is None or isinstance(endpoint, UndefinedEndpoint):
             continue
-        levels = levels_of(endpoint)
-        known = _TIMES if levels is None else {*levels, "not_evaluable", "not_applicable"}
+        results = _results_of(endpoint)
+        known = {*results, "not_evaluable", "not_applicable"}
         strange = [level for level in taken if level not in known]
         if strange:
             yield Finding(
@@ -189,7 +199,7 @@ def _unknown_levels(protocol: Protocol) -> Iterator[Finding]:
                 "contradiction",
                 where,
                 f"{listed(strange)} is no result of {name}, whose results are "
-                f"{listed(sorted(known) if levels is None else levels, last='or')}.",
+                f"{listed(results, last='or')}.",
                 "Nobody ever has that result, so it counts as zero.",
                 "Use the names of the endpoint's results.",
             )
