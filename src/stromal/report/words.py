@@ -1,0 +1,67 @@
+"""Names in records and protocols, as people read them."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["PRODUCT_WORDS", "humanise", "sentence"]
+
+_SPELLED = {
+    "agvhd": "aGVHD",
+    "cgvhd": "cGVHD",
+    "gvhd": "GVHD",
+    "cmv": "CMV",
+    "ebv": "EBV",
+    "msc": "MSC",
+    "hsct": "HSCT",
+    "atg": "ATG",
+    "ratg": "rATG",
+    "ist": "IST",
+    "kps": "KPS",
+    "anc": "ANC",
+    "plt": "PLT",
+    "hb": "Hb",
+    "os": "OS",
+    "dfs": "DFS",
+    "ffs": "FFS",
+    "pcr": "PCR",
+    "ptld": "PTLD",
+    "hla": "HLA",
+    "gcsf": "G-CSF",
+    "cd34": "CD34",
+    "bm": "bone-marrow",
+    "uc": "umbilical-cord",
+    "ucmsc": "umbilical-cord MSC",
+}
+PRODUCT_WORDS = {
+    "platelets": "Platelets",
+    "red_cells": "Red cells",
+    "granulocytes": "Granulocytes",
+    "plasma": "Plasma",
+}
+"""Blood products as they are shown."""
+
+
+def humanise(name: str) -> str:
+    """Write a name of the records as words: `cmv_reactivation` is `CMV reactivation`.
+
+    Examples
+    --------
+    >>> humanise("cmv_reactivation"), humanise("E. coli bacteraemia")
+    ('CMV reactivation', 'E. coli bacteraemia')
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        return name
+    return " ".join(_SPELLED.get(part.lower(), part) for part in name.split("_") if part)
+
+
+def sentence(text: str) -> str:
+    """Begin a text with a capital, unless its first word is written in its own way.
+
+    Examples
+    --------
+    >>> sentence("late infusion"), sentence("aGVHD")
+    ('Late infusion', 'aGVHD')
+    """
+    first = text.split(" ", 1)[0]
+    return text if any(sign.isupper() for sign in first) else text[:1].upper() + text[1:]
