@@ -64,10 +64,16 @@ def _as_days(value: object) -> int:
         return value
     if isinstance(value, str):
         try:
-            return _Days(days_of(parse_quantity(value)))
+            days = days_of(parse_quantity(value))
         except UnitError as error:
             raise ValueError(str(error)) from error
+        if abs(days) > _MOST_DAYS:
+            raise ValueError(f"expected a time of at most 200 years; got '{value}'")
+        return _Days(days)
     raise ValueError(f"expected a time with its unit, such as '14 d' or '8 wk'; got {value!r}")
+
+
+_MOST_DAYS = 200 * 366
 
 
 class _Days(int):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 import hashlib
@@ -38,17 +39,22 @@ def read_protocol(study: Path) -> Protocol:
     """
     file = study if study.is_file() else study / PROTOCOL_FILE
     located = read_yaml(file, name=PROTOCOL_FILE if file.name == PROTOCOL_FILE else str(file))
+    data: object = located.data
     if not isinstance(located.data, dict):
         raise ProtocolError(
             [located.fault((), "no mapping of keys", "a protocol that begins with `stromal: 1`",
                            "Start from the protocol of a study in the documentation.")]
         )  # fmt: skip
+    truths = _truth_faults(data, (), located)
     faults = expand_definitions(located)
-    data: object = located.data  # pyright: ignore[reportUnknownMemberType]
     try:
         protocol = Protocol.model_validate(data)
     except ValidationError as error:
-        raise ProtocolError([*faults, *_faults_of(error, located)]) from error
+        told = [*faults, *_faults_of(error, located)]
+        places = {(fault.line, fault.column) for fault in told}
+        told += [fault for fault in truths if (fault.line, fault.column) not in places]
+        raise ProtocolError(told) from error
+    faults.extend(truths)
     faults.extend(_reference_faults(protocol, located))
     if faults:
         raise ProtocolError(faults)
@@ -99,9 +105,101 @@ def _known_keys() -> tuple[str, ...]:
     return tuple(sorted(keys))
 
 
+@functools.cache
+def _truth_keys() -> frozenset[str]:
+    """List the keys that take `true` or `false`."""
+    keys: set[str] = set()
+
+    def walk(part: object) -> None:
+        if isinstance(part, dict):
+            mapping = cast("dict[str, object]", part)
+            properties = mapping.get("properties")
+            if isinstance(properties, dict):
+                for key, value in cast("dict[str, object]", properties).items():
+                    if '"boolean"' in json.dumps(value) or '"const": true' in json.dumps(value):
+                        keys.add(key)
+            for value in mapping.values():
+                walk(value)
+        elif isinstance(part, list):
+            for value in cast("list[object]", part):
+                walk(value)
+
+    walk(json_schema())
+    return frozenset(keys)
+
+
+def _truth_faults(data: object, path: DataPath, located: Located) -> list[Fault]:
+    """Find `true` and `false` where the language has numbers or words: true is not 1."""
+    if isinstance(data, bool):
+        if path and path[-1] in _truth_keys():
+            return []
+        return [
+            located.fault(
+                path,
+                f"`{_name_of(path)}` is {str(data).lower()}",
+                "a number or words",
+                'Write the value; a word such as true stands in quotes ("true").',
+            )
+        ]
+    children: list[tuple[str | int, object]] = []
+    if isinstance(data, dict):
+        children = list(cast("dict[str | int, object]", data).items())
+    elif isinstance(data, list):
+        children = list(enumerate(cast("list[object]", data)))
+    return [fault for key, part in children for fault in _truth_faults(part, (*path, key), located)]
+
+
+_KINDS = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_too_short": "text that is not empty",
+}
+"""What each complaint about the kind of a value expected, in words."""
+_SHALLOW = {*_KINDS, "literal_error"}
+
+
 def _faults_of(error: ValidationError, located: Located) -> list[Fault]:
-    """Turn pydantic's errors into faults, one for each place."""
-    return [_fault_of(detail, located) for detail in error.errors(include_url=False)]
+    """Turn pydantic's errors into faults, one for each place.
+
+    Where a value may be of several kinds pydantic complains once for each. Complaints about the
+    whole of a value give way to those about its inside, and those that say what is wrong with it to
+    no other; what is left of one place is told together.
+    """
+    details = error.errors(include_url=False)
+    keys = [(*_path_in(detail["loc"], located.data), *_absent_key(detail)) for detail in details]
+    kept: dict[DataPath, list[ErrorDetails]] = {}
+    for detail, key in zip(details, keys, strict=True):
+        inside = any(len(other) > len(key) and other[: len(key)] == key for other in keys)
+        if not (inside and detail["type"] in _SHALLOW):
+            kept.setdefault(key, []).append(detail)
+    return [_joined([_fault_of(d, located) for d in _telling(found)]) for found in kept.values()]
+
+
+def _absent_key(detail: ErrorDetails) -> tuple[str | int, ...]:
+    """Give the key that an error says is missing."""
+    return detail["loc"][-1:] if detail["type"] == "missing" else ()
+
+
+def _telling(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Keep the complaints that say what is wrong with a value, where there are such."""
+    telling = [detail for detail in details if detail["type"] not in _SHALLOW]
+    return telling[:1] or details
+
+
+def _joined(faults: list[Fault]) -> Fault:
+    """Join the faults of one place: what may stand there is any of what each expected."""
+    expected = dict.fromkeys(fault.expected for fault in faults if fault.expected)
+    return dataclasses.replace(faults[0], expected=" or ".join(expected))
 
 
 def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
@@ -121,7 +219,12 @@ def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
             f"`{key}` is not a key of `{_name_of(path[:-1] if path[-1:] == (key,) else path)}`",
             "a key that the language knows", hint, at_key=True,
         )  # fmt: skip
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    message = _KINDS.get(kind, message)
+    if kind in {"too_long", "too_short"}:
+        context = detail.get("ctx", {})
+        bound = "at most" if kind == "too_long" else "at least"
+        message = f"{bound} {context.get('max_length', context.get('min_length'))} entries"
     came = _shown(detail.get("input"))
     if kind == "literal_error":
         return located.fault(path, f"`{_name_of(path)}` is {came}",
@@ -165,7 +268,7 @@ def _shown(value: object) -> str:
         return f"a mapping with the keys {keys}" if keys else "an empty mapping"
     if isinstance(value, list):
         return f"a list of {len(cast('list[object]', value))}"
-    text = repr(value)
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -1,7 +1,7 @@
 """YAML 1.2 to plain data that remembers where every key and value stood.
 
 Refused, each with its line: aliases and anchors, tags, two equal keys of one mapping, keys that are
-not text, more than `MAX_DEPTH` levels, files above `MAX_BYTES`.
+not text, more than `MAX_DEPTH` levels, integers above `MAX_DIGITS` digits, files above `MAX_BYTES`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from stromal.core import Fault, ProtocolError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "Located", "read_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_DIGITS", "Located", "read_yaml"]
 
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 60
+MAX_DIGITS = 40
 DataPath = tuple[str | int, ...]
 
 
@@ -126,12 +127,22 @@ def _syntax_fault(error: MarkedYAMLError, shown: str) -> Fault:
 
 
 def _refuse_events(text: str, shown: str) -> None:
-    """Walk the parser's events, before anything is built, and refuse aliases and depth."""
+    """Walk the parser's events, before anything is built, and refuse aliases, tags and depth."""
     depth = 0
     for event in _parser().parse(text):
         mark = event.start_mark
         kind = type(event).__name__
         place = (mark.line + 1, str(mark.column + 1))
+        if kind == "DocumentStartEvent" and event.version not in {None, (1, 2)}:
+            raise ProtocolError(
+                [Fault(shown, *place, "a directive for another version of YAML", "YAML 1.2",
+                       "Remove the line that begins with %YAML: 1.1 reads NO as false.")]
+            )  # fmt: skip
+        if kind != "DocumentStartEvent" and getattr(event, "tag", None) is not None:
+            raise ProtocolError(
+                [Fault(shown, *place, f"the tag {_tag_text(event.tag)}", "plain values",
+                       "Remove the tag.")]
+            )  # fmt: skip
         if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
             raise ProtocolError(
                 [Fault(shown, *place, "a YAML anchor or alias (& or *)", "plain values",
@@ -146,6 +157,11 @@ def _refuse_events(text: str, shown: str) -> None:
                 [Fault(shown, *place, "too many levels", f"at most {MAX_DEPTH} levels",
                        "Write the protocol with fewer nested levels.")]
             )  # fmt: skip
+
+
+def _tag_text(tag: Any) -> str:  # noqa: ANN401
+    """Show a tag as the file writes it."""
+    return str(tag).replace("tag:yaml.org,2002:", "!!")
 
 
 def _plain(node: Any, path: DataPath, located: Located, faults: list[Fault]) -> Any:  # noqa: ANN401
@@ -204,15 +220,16 @@ def _plain_scalar(
     if kind == "bool":
         return text.lower() == "true"
     if kind == "int":
+        if len(text) > MAX_DIGITS:
+            line, column = located.values[path]
+            faults.append(
+                Fault(located.file, line, str(column), f"a number of {len(text):,} digits",
+                      f"at most {MAX_DIGITS} digits", "Write the number that is meant.")
+            )  # fmt: skip
+            return 0
         return _integer(text)
     if kind == "float":
         return float(text.replace(".inf", "inf").replace(".nan", "nan").replace("_", ""))
-    if kind not in {"str", "timestamp"}:
-        line, column = located.values[path]
-        faults.append(
-            Fault(located.file, line, str(column), f"the tag {node.tag}", "plain values",
-                  "Remove the tag.")
-        )  # fmt: skip
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import cast
 
 from stromal.core import Finding
 from stromal.protocol.consistency.view import View
@@ -105,14 +106,20 @@ def _response_needs(name: str, endpoint: ResponseEndpoint) -> Iterator[_Need]:
         low, high = int(assessed.at) + int(window[0]), int(assessed.at) + int(window[1])
     else:
         low, high = 0, int(assessed.best_until)
+    alike: dict[tuple[object, ...], list[str]] = {}
     for level_name, level in endpoint.response.levels.items():
-        analytes = tuple(dict.fromkeys(count.analyte for count in level.counts))
-        begin = low if level.held is None else 0
         if level.held is None and isinstance(assessed, AssessedAt) and low == high:
             continue  # without a visit window nobody can say which draw counts
-        yield _Need(f"endpoints.{name}.response.levels.{level_name}", name, level_name, analytes,
-                    min(level.lines or len(analytes), len(analytes)), level.held, assessed.from_,
-                    begin, high)  # fmt: skip
+        analytes = tuple(dict.fromkeys(count.analyte for count in level.counts))
+        lines = min(level.lines or len(analytes), len(analytes))
+        key = (analytes, lines, None if level.held is None else level.held.model_dump_json())
+        alike.setdefault(key, []).append(level_name)
+    for (analytes, lines, _), names in alike.items():
+        held = endpoint.response.levels[names[0]].held
+        where = f"endpoints.{name}.response.levels" + (f".{names[0]}" if len(names) == 1 else "")
+        label = f"{'level' if len(names) == 1 else 'levels'} {listed(names)}"
+        yield _Need(where, name, label, cast("tuple[str, ...]", analytes), cast("int", lines), held,
+                    assessed.from_, low if held is None else 0, high)  # fmt: skip
 
 
 def _day(days: int | None) -> int | None:
@@ -203,7 +210,7 @@ def _shown(view: View, need: _Need, plans: Sequence[DrawPlan]) -> Iterator[Findi
 
 def _finding(view: View, need: _Need, rule: str, text: str) -> Finding:
     """Make a finding on a rule that the planned draws cannot show."""
-    level = f" (level {need.label})" if need.label else ""
+    level = f" ({need.label})" if need.label else ""
     return Finding(
         rule,
         "contradiction",
@@ -236,7 +243,7 @@ def _in_part(view: View, need: _Need, plans: Sequence[DrawPlan]) -> Iterator[Fin
     strong = [plan for plan in plans if plan not in weak]
     if not weak or not strong:
         return
-    level = f" (level {need.label})" if need.label else ""
+    level = f" ({need.label})" if need.label else ""
     yield Finding(
         "run-shown-in-part",
         "gap",

@@ -70,7 +70,7 @@ def _upper(count: CountRule) -> tuple[float, bool] | None:
 def _number(value: float, count: CountRule) -> str:
     """Write a count with its unit."""
     unit = ANALYTE_UNITS[count.analyte].replace("10*9", "x 10^9")
-    return f"{COUNTS[count.analyte]} {value:g} {unit}"
+    return f"{value:g} {unit} ({COUNTS[count.analyte]})"
 
 
 def _crossed(where: str, counts: list[CountRule] | list[Level]) -> Iterator[Finding]:
