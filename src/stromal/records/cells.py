@@ -77,8 +77,9 @@ def _read_column(sheet: Sheet, column: Column, names: Mapping[str, Sequence[str]
         return _read_number(sheet, column)
     if column.of is not None:
         return _read_word(sheet, column.name, names[column.of], _KINDS[column.of])
-    words = ("yes", "no") if column.kind == "yes_no" else column.words
-    return _read_word(sheet, column.name, words, "")
+    if column.kind == "yes_no":
+        return _read_word(sheet, column.name, ("yes", "no"), "yes or no")
+    return _read_word(sheet, column.name, column.words, column.hint)
 
 
 def _read_time(sheet: Sheet, name: str) -> pl.Series:
@@ -98,30 +99,31 @@ def _read_time(sheet: Sheet, name: str) -> pl.Series:
 
 
 _KINDS = {
-    "product": "product of the protocol",
-    "arm": "arm of the protocol",
-    "endpoint": "endpoint of the protocol",
-    "criterion": "criterion of the protocol",
-    "table": "dated table",
+    "product": "a product of the protocol",
+    "arm": "an arm of the protocol",
+    "endpoint": "an endpoint of the protocol",
+    "criterion": "a criterion of the protocol",
+    "table": "a dated table",
 }
 
 
-def _read_word(sheet: Sheet, name: str, words: Sequence[str], kind: str) -> pl.Series:
+def _read_word(sheet: Sheet, name: str, words: Sequence[str], what: str) -> pl.Series:
     """Read a column that holds one of some words, exactly as they are written."""
     cells = sheet.cells(name)
     wrong = ~cells.is_in(list(words)) & cells.is_not_null()
-    sheet.refuse(wrong, name, lambda cell, _row: _say_word(cell, words, kind))
+    sheet.refuse(wrong, name, lambda cell, _row: _say_word(cell, words, what))
     return cells.set(wrong.fill_null(value=False), None)
 
 
-def _say_word(cell: str, words: Sequence[str], kind: str) -> Said:
+def _say_word(cell: str, words: Sequence[str], what: str) -> Said:
     """Tell that a word is not known, and which may be meant."""
     close = close_to(cell, words)
-    no = f"{quoted(cell)} is no {kind}" if kind else f"{quoted(cell)} is not a known word here"
-    remedy = f"Did you mean `{close}`?" if close else "Use one of these words."
-    if kind.endswith("of the protocol") and not close:
-        remedy = "Declare it in the protocol, or correct the cell."
-    return no, one_of(words) if words else "none: the protocol declares none", remedy
+    declared = what.endswith("of the protocol")
+    remedy = "Declare it in the protocol, or correct the cell." if declared else "Use one of these."
+    if close:
+        remedy = f"Did you mean `{close}`?"
+    expected = one_of(words) if words else "none: the protocol declares none"
+    return f"{quoted(cell)} is not {what}", expected, remedy
 
 
 def _read_list(cells: pl.Series) -> pl.Series:

@@ -132,7 +132,7 @@ def _refuse_other_day_zero(protocol: Protocol, sheets: Mapping[str, Sheet]) -> N
         first = first.sort(day).unique("participant_id", keep="last", maintain_order=True)
     elif date != f"{day.removesuffix('_day')}_on":
         first = first.sort(day).unique("participant_id", keep="first", maintain_order=True)
-    lines = first.filter(pl.col(day) != 0)[LINE]
+    lines = first.filter((pl.col(day) != 0) & pl.col(date).is_null())[LINE]
     sheet.refuse(
         sheet.typed[LINE].is_in(lines.implode()), day,
         lambda cell, _row: (f"day {quoted(cell)}", f"0: `{protocol.day_zero}` is day zero",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -97,26 +99,37 @@ def _unread(sheet: Sheet) -> Sheet:
     return sheet
 
 
+@dataclass(frozen=True)
+class _Split:
+    """Text split into cells: each row's first line, number of cells, and the cells by position."""
+
+    lines: pl.Series
+    counts: pl.Series
+    columns: list[pl.Series]
+
+
 def _csv_cells(file: Path, sheet: Sheet) -> pl.DataFrame | None:
     """Read the cells of a CSV file, or tell why it cannot be read."""
     text = _text_of(file, sheet)
     if text is None:
         return None
-    lines, rows = _split_quoted(text, sheet) if '"' in text else _split_plain(text)
-    if rows.is_empty():
+    split = _split_quoted(text, sheet) if '"' in text else _split_plain(text)
+    if split.lines.is_empty():
         sheet.fault("an empty file", "a header line", "Remove the file, or write the header.")
         return None
-    header = [cell.strip() for cell in rows[0].to_list()]
-    if not _header_is_sound(header, rows, sheet):
+    width = split.counts[0]
+    header = [(column[0] or "").strip() for column in split.columns[:width]]
+    if not _header_is_sound(header, sheet, split.lines[0]):
         return None
-    width = len(header)
-    counts = rows.list.len()
-    _refuse_ragged(counts, lines, width, sheet)
-    whole = (counts == width) & (pl.int_range(0, rows.len(), eager=True) > 0)
-    rows, lines = rows.filter(whole), lines.filter(whole)
-    cells = pl.DataFrame({LINE: lines}).with_columns(
-        rows.list.get(i).str.strip_chars().alias(name) for i, name in enumerate(header)
-    )
+    _refuse_ragged(split, width, sheet)
+    whole = (split.counts == width) & (split.lines != split.lines[0])
+    cells = pl.DataFrame(
+        {LINE: split.lines}
+        | {
+            name: column.str.strip_chars()
+            for name, column in zip(header, split.columns[:width], strict=True)
+        }
+    ).filter(whole)
     cells = cells.with_columns(
         pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in header
     )
@@ -130,30 +143,38 @@ def _text_of(file: Path, sheet: Sheet) -> str | None:
     except OSError as error:
         sheet.fault(f"cannot be read ({error.strerror})", "a CSV file", "Check the file.")
         return None
-    for wrong, name in ((data.find(b"\x00"), "a NUL byte"),):
-        if wrong >= 0:
-            line = data[:wrong].count(b"\n") + 1
-            sheet.fault(name, "text", "Save the file as CSV in UTF-8.", line=line)
-            return None
+    nul = data.find(b"\x00")
+    if nul >= 0:
+        sheet.fault("a NUL byte", "text", "Save the file as CSV in UTF-8.",
+                    line=_line_of(data, nul))  # fmt: skip
+        return None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
         sheet.fault(f"byte 0x{data[error.start]:02x} is not UTF-8", "UTF-8 text",
-                    "Save the file as CSV in UTF-8.", line=line)  # fmt: skip
+                    "Save the file as CSV in UTF-8.", line=_line_of(data, error.start))  # fmt: skip
         return None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _split_plain(text: str) -> tuple[pl.Series, pl.Series]:
-    """Split text without quotes into lines and cells: line numbers, lists of cells."""
+def _line_of(data: bytes, position: int) -> int:
+    """Give the line on which a byte stands."""
+    return data[:position].count(b"\n") + 1
+
+
+def _split_plain(text: str) -> _Split:
+    """Split text without quotes into lines and cells."""
     lines = pl.Series("line", text.split("\n"), dtype=pl.String)
     numbers = pl.int_range(1, lines.len() + 1, dtype=pl.Int64, eager=True)
     filled = lines.str.strip_chars() != ""
-    return numbers.filter(filled), lines.filter(filled).str.split(",")
+    rows = lines.filter(filled).str.split(",")
+    counts = rows.list.len()
+    widest = counts[0] if len(counts) else 0
+    columns = [rows.list.get(i, null_on_oob=True) for i in range(widest)]
+    return _Split(numbers.filter(filled), counts, columns)
 
 
-def _split_quoted(text: str, sheet: Sheet) -> tuple[pl.Series, pl.Series]:
+def _split_quoted(text: str, sheet: Sheet) -> _Split:
     """Split text with quotes; a row's number is that of the line on which it begins."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
@@ -162,18 +183,23 @@ def _split_quoted(text: str, sheet: Sheet) -> tuple[pl.Series, pl.Series]:
     begins = 1
     try:
         for cells in reader:
-            if cells and not (len(cells) == 1 and not cells[0].strip()):
+            if len(cells) > 1 or any(cell.strip() for cell in cells):
                 numbers.append(begins)
                 rows.append(cells)
             begins = reader.line_num + 1
     except csv.Error as error:
+        sheet.partial = True
         sheet.fault(f"the quotes are broken ({error})", 'a quoted cell that ends with `"`',
                     'Close the quote, and write a quote inside a cell twice (`""`).',
                     line=begins)  # fmt: skip
-    return pl.Series("n", numbers, dtype=pl.Int64), pl.Series("r", rows, dtype=pl.List(pl.String))
+    width = len(rows[0]) if rows else 0
+    counts = pl.Series("counts", [len(row) for row in rows], dtype=pl.UInt32)
+    cut = rows if (counts <= width).all() else [row[:width] for row in rows]
+    columns = [pl.Series(column, dtype=pl.String) for column in itertools.zip_longest(*cut)]
+    return _Split(pl.Series("line", numbers, dtype=pl.Int64), counts, columns)
 
 
-def _header_is_sound(header: list[str], rows: pl.Series, sheet: Sheet) -> bool:
+def _header_is_sound(header: list[str], sheet: Sheet, line: int) -> bool:
     """Check the header; a file whose header is faulty is not read further."""
     before = len(sheet.faults)
     first = header[0] if header else ""
@@ -181,29 +207,29 @@ def _header_is_sound(header: list[str], rows: pl.Series, sheet: Sheet) -> bool:
     if other is not None:
         names = {";": "semicolons", "\t": "tabs", "|": "bars"}[other]
         sheet.fault(f"cells separated by {names}", "cells separated by commas",
-                    "Save the file as CSV with commas.", line=1)  # fmt: skip
+                    "Save the file as CSV with commas.", line=line)  # fmt: skip
         return False
     seen: set[str] = set()
     for position, name in enumerate(header, 1):
         if not name:
             sheet.fault(f"column {position} has no name", "a name for every column",
-                        "Name the column, or remove it.", line=1)  # fmt: skip
+                        "Name the column, or remove it.", line=line)  # fmt: skip
         elif name != name.translate(_CONTROL):
             sheet.fault(f"the name {quoted(name)} has a control character", "plain text",
-                        "Type the name anew.", line=1)  # fmt: skip
+                        "Type the name anew.", line=line)  # fmt: skip
         elif name in seen:
             sheet.fault("this column stands here twice", "each column once",
-                        "Remove or rename one of the two.", line=1, column=name)  # fmt: skip
+                        "Remove or rename one of the two.", line=line, column=name)  # fmt: skip
         seen.add(name)
-    return len(sheet.faults) == before and not rows.is_empty()
+    return len(sheet.faults) == before
 
 
-def _refuse_ragged(counts: pl.Series, lines: pl.Series, width: int, sheet: Sheet) -> None:
+def _refuse_ragged(split: _Split, width: int, sheet: Sheet) -> None:
     """Refuse rows with more or fewer cells than the header has columns."""
-    ragged = counts != width
+    ragged = split.counts != width
     if not ragged.any():
         return
-    part = Sheet(sheet.table, sheet.file, pl.DataFrame({LINE: lines, "cells": counts}))
+    part = Sheet(sheet.table, sheet.file, pl.DataFrame({LINE: split.lines, "cells": split.counts}))
     part.typed = part.raw
     part.refuse(
         ragged,
@@ -217,6 +243,7 @@ def _refuse_ragged(counts: pl.Series, lines: pl.Series, width: int, sheet: Sheet
         ),
     )
     sheet.faults.extend(part.faults)
+    sheet.partial = True
 
 
 def _without_repeated_header(cells: pl.DataFrame, header: list[str], sheet: Sheet) -> pl.DataFrame:
@@ -248,7 +275,7 @@ def _parquet_cells(file: Path, sheet: Sheet) -> pl.DataFrame | None:
             continue
         cells = cells.str.strip_chars()
         columns.append(cells.set(cells == "", None).alias(name))
-    if not _header_is_sound([series.name for series in columns], pl.Series([[""]]), sheet):
+    if not _header_is_sound([series.name for series in columns], sheet, 1):
         return None
     lines = pl.int_range(2, frame.height + 2, dtype=pl.Int64, eager=True).alias(LINE)
     return pl.DataFrame([lines, *columns])
@@ -293,6 +320,7 @@ def _refuse_missing_columns(sheet: Sheet) -> None:
         if column.needed and column.name not in header:
             close = close_to(column.name, others)
             remedy = f"Rename `{close}`." if close else f"Add the column `{column.name}`."
+            sheet.partial = True
             sheet.fault("the column is missing", f"`{column.name}` in the header", remedy,
                         line=1, column=column.name)  # fmt: skip
     for name in header:

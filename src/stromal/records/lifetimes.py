@@ -91,7 +91,7 @@ def find_in_time(
     2. `complete_until` after the last contact.
     3. A participant without last contact who is not known to have died.
     4. A participant without the day-zero anchor.
-    5. An anchor of the participants table after death.
+    5. An anchor or the last contact after death.
     6. An event that leads to an earlier one.
     """
     people = records["participants"]
@@ -192,6 +192,8 @@ def _anchors_after_death(table: Table, people: pl.DataFrame) -> list[Finding]:
     """Find moments of the participants table after death."""
     findings: list[Finding] = []
     for moment in table.moments:
+        if moment.date == "complete_until":
+            continue  # records may well be complete beyond a death
         rows = people.filter(pl.col(moment.day) > pl.col("died"))
         findings += [
             Finding(

@@ -148,7 +148,7 @@ def _say_unit(analyte: str, unit: str, error: UnitError) -> Said:
     except UnitError:
         return f"the unit {quoted(unit)} is not known", expected, "Write the unit in UCUM."
     del error
-    return (f"{quoted(unit)} is a unit of {dimension}", expected,
+    return (f"{quoted(unit)} measures {dimension}", expected,
             "Correct the unit or the analyte.")  # fmt: skip
 
 

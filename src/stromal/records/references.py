@@ -76,6 +76,8 @@ def _refuse_strangers(sheet: Sheet, enrolled: pl.Series, people: Sheet) -> None:
             people.fault("the file is missing", "the participants whom other tables tell of",
                          "Write it with a row for each participant.")  # fmt: skip
         return
+    if people.partial:
+        return
     names: list[str] = enrolled.to_list()
     sheet.refuse(
         ~pl.col("participant_id").is_in(enrolled.implode()),
@@ -115,7 +117,8 @@ def _check_events(sheet: Sheet) -> None:
     )
     sheet.typed = rows.join(owner, on="leads_to", how="left", maintain_order="left")
     sheet.refuse(
-        pl.col("leads_to").is_not_null() & pl.col("owner").is_null(), "leads_to",
+        pl.col("leads_to").is_not_null() & pl.col("owner").is_null() & pl.lit(not sheet.partial),
+        "leads_to",
         lambda cell, _row: (f"{quoted(cell)} is no event's record_id", "the record_id of an event",
                             "Write the record_id of the event that followed."),
     )  # fmt: skip

@@ -19,6 +19,7 @@ LINE = "\x1fline"
 TOLD = 20
 """Rows with the same fault that are told one by one; the others share one message."""
 _RANGES = 12
+_ABBREVIATED = 0.6
 
 Said = tuple[str, str, str]
 Row = dict[str, Any]
@@ -41,7 +42,9 @@ class Sheet:
     faults
         What is wrong with it.
     present
-        Whether a file was found.
+        Whether a file was found and could be read.
+    partial
+        Whether some of its rows could not be read: what is not there may be among them.
     """
 
     table: Table
@@ -50,6 +53,7 @@ class Sheet:
     typed: pl.DataFrame = field(init=False)
     faults: list[Fault] = field(default_factory=list[Fault])
     present: bool = True
+    partial: bool = False
 
     def __post_init__(self) -> None:
         self.typed = self.raw.select(LINE)
@@ -113,11 +117,18 @@ def quoted(cell: object, length: int = 60) -> str:
     return f"`{shown if len(shown) <= length else shown[: length - 3] + '...'}`"
 
 
-def close_to(name: str, known: Iterable[str], cutoff: float = 0.75) -> str:
-    """Give the known name that is nearest to a misspelt one, or nothing."""
+def close_to(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Give the known name that is nearest to a misspelt one, or nothing.
+
+    Names that differ by capitals, blanks and signs alone are nearest (all that a `cutoff` of 1
+    finds); then, for an abbreviation, the only known name that begins with it.
+    """
     by_shape = {_shape(word): word for word in known}
     if _shape(name) in by_shape:
         return by_shape[_shape(name)]
+    begun = [word for shape, word in by_shape.items() if shape.startswith(_shape(name) or "\x1f")]
+    if len(begun) == 1 and cutoff <= _ABBREVIATED:
+        return begun[0]
     close = difflib.get_close_matches(_shape(name), list(by_shape), 1, cutoff)
     return by_shape[close[0]] if close else ""
 

@@ -53,7 +53,7 @@ class Column:
     low, high
         Inclusive limits of a number; `zero` says that 0 is accepted below `low`.
     hint
-        What the number is, for the remedy.
+        What the number or word is, for the message.
     """
 
     name: str
@@ -157,7 +157,7 @@ _ALL = (
         (
             _PARTICIPANT,
             Column("site"),
-            Column("sex", "word", words=("female", "male", "other", "unknown")),
+            Column("sex", "word", words=("female", "male", "other", "unknown"), hint="a sex"),
             Column("birth_date", "date"),
             Column("age", "number", low=0, high=125, hint="an age in years"),
             _WEIGHT,
@@ -187,7 +187,10 @@ _ALL = (
         (
             _RECORD,
             _PARTICIPANT,
-            Column("analyte", "word", needed=True, words=tuple(ANALYTE_UNITS)),
+            Column(
+                "analyte", "word", needed=True, words=tuple(ANALYTE_UNITS),
+                hint="an analyte that stromal knows",
+            ),
             Column("value", needed=True),
             Column("unit", needed=True),
             Column("time", "time"),
@@ -210,7 +213,10 @@ _ALL = (
         (
             _RECORD,
             _PARTICIPANT,
-            Column("product", "word", needed=True, words=get_args(BloodProduct)),
+            Column(
+                "product", "word", needed=True, words=get_args(BloodProduct),
+                hint="a blood product",
+            ),
             Column("units", "number", low=0.01, high=1000, hint="a number of units"),
             Column("reason"),
         ),
@@ -268,6 +274,7 @@ _ALL = (
             Column(
                 "status", "word",
                 words=("event", "competing", "censored", "not_applicable", "not_evaluable"),
+                hint="a status",
             ),
             Column("level"),
             Column("assessor"),
