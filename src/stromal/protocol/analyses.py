@@ -50,6 +50,7 @@ class _Analysis(Model):
     by: Annotated[
         Name | None, Field(description="`arm`, or a column of the participants table")
     ] = None
+    assumed: Annotated[list[Name], Field(description="ids of assumptions it rests on")] = []
 
 
 class ProportionAnalysis(_Analysis):
@@ -89,8 +90,9 @@ class CumulativeIncidenceAnalysis(_Analysis):
 class SummaryAnalysis(_Analysis):
     """Median, quartiles and range of a number that each participant has.
 
-    One of: `variable` (a baseline column), `endpoint` (days of those with one of the statuses `of`), `exposure`
-    (infusions per participant, or cells per kg per infusion), `follow_up` (from an anchor).
+    One of: `variable` (a baseline column), `endpoint` (days of those with one of the statuses
+    `of`), `exposure` (infusions per participant, or cells per kg per infusion), `follow_up` (from
+    an anchor).
     """
 
     estimate: Literal["summary"]

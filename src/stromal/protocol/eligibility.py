@@ -183,6 +183,7 @@ class Criterion(Model):
         list[Text],
         Field(description="conditions of the study that this criterion establishes"),
     ] = []
+    assumed: Annotated[list[Name], Field(description="ids of assumptions it rests on")] = []
 
     @model_validator(mode="after")
     def _one_way(self) -> Criterion:

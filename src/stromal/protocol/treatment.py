@@ -138,6 +138,7 @@ class InfusionPlan(Model):
     every: Duration | NotStated | None = None
     times: Annotated[int, Field(ge=1)] | Times | NotStated
     window: Window | NotStated
+    assumed: Annotated[list[Name], Field(description="ids of assumptions it rests on")] = []
 
     @model_validator(mode="after")
     def _interval_where_repeated(self) -> InfusionPlan:
@@ -166,6 +167,7 @@ class BackgroundDrug(Model):
     for_: Annotated[Duration | NotStated, Field(alias="for")]
     trough: TroughTarget | None = None
     role: Literal["immunosuppression", "conditioning", "supportive", "conventional"] = "supportive"
+    assumed: Annotated[list[Name], Field(description="ids of assumptions it rests on")] = []
 
 
 class Arm(Model):
