@@ -65,6 +65,8 @@ def _refuse_blanks(sheet: Sheet, name: str) -> None:
 
 def _read_column(sheet: Sheet, column: Column, names: Mapping[str, Sequence[str]]) -> pl.Series:  # noqa: PLR0911
     """Read one column by its kind."""
+    if column.name not in sheet.raw.columns:
+        return sheet.nothing(column.name, column.dtype)
     if column.kind == "text":
         return sheet.cells(column.name)
     if column.kind == "list":
@@ -139,6 +141,8 @@ def _read_list(cells: pl.Series) -> pl.Series:
 
 def read_date(sheet: Sheet, name: str) -> pl.Series:
     """Read a column of ISO 8601 dates; what is ambiguous, impossible or has a time is refused."""
+    if name not in sheet.raw.columns:
+        return sheet.nothing(name, pl.Date())
     cells = sheet.cells(name)
     dates = cells.str.to_date("%Y-%m-%d", strict=False)
     dates = dates.set(~cells.str.contains(_ISO).fill_null(value=False), None)
@@ -168,6 +172,8 @@ def _say_date(cell: str) -> Said:
 
 def read_day(sheet: Sheet, name: str) -> pl.Series:
     """Read a column of whole days from day zero (negative before it)."""
+    if name not in sheet.raw.columns:
+        return sheet.nothing(name, pl.Int32())
     day = Column(name, "integer", low=-LONGEST, high=LONGEST,
                  hint="a number of days from day zero, not a date")  # fmt: skip
     return _read_number(sheet, day)

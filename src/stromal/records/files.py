@@ -29,18 +29,18 @@ def find_files(folder: Path, tables: Mapping[str, Table]) -> tuple[dict[str, Pat
     """Find each table's file in a records folder.
 
     A CSV or Parquet file that is no table, a table in another format, and one table in two files
-    are faults. Other files (notes, scripts, hidden files) are left alone.
+    are faults. Other files and folders (notes, scripts, hidden files) are left alone.
     """
     found: dict[str, Path] = {}
     faults: list[Fault] = []
-    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+    for file in sorted(folder.iterdir()):
         name, shown = file.stem, f"{RECORDS_FOLDER}/{file.name}"
         if file.name.startswith("."):
             continue
-        if file.suffix.lower() not in _READ:
+        if file.suffix.lower() not in _READ or file.is_dir():
             if file.name.split(".")[0] in tables:
                 faults.append(
-                    Fault(shown, 0, "", f"{quoted(file.name)} is neither CSV nor Parquet",
+                    Fault(shown, 0, "", f"{quoted(file.name)} is no CSV or Parquet file",
                           f"`{file.name.split('.')[0]}.csv` or `.parquet`",
                           "Save it as CSV in UTF-8, or move it out of this folder.")
                 )  # fmt: skip

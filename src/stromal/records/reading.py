@@ -92,6 +92,7 @@ def read_records(
         *find_in_infusions(protocol, records),
         *find_between_rows(protocol, records),
         *_misnamed_columns(sheets),
+        *_absent_anchors(sheets["participants"]),
     ]
     return replace(records, findings=tuple(sorted(findings)))
 
@@ -128,6 +129,24 @@ def _misnamed_columns(sheets: Mapping[str, Sheet]) -> list[Finding]:
                     )
                 )
     return findings
+
+
+def _absent_anchors(people: Sheet) -> list[Finding]:
+    """Find anchors of the protocol for which the participants table has no column."""
+    return [
+        Finding(
+            rule="anchor-not-recorded",
+            weight="gap",
+            where="participants",
+            what=f"There is neither a column `{moment.date}` nor `{moment.day}`.",
+            why="The protocol counts from that moment; what begins there is known for nobody.",
+            remedy=f"Add `{moment.date}` or `{moment.day}`, empty where it did not happen.",
+        )
+        for moment in people.table.moments
+        if people.present
+        and not {moment.date, moment.day} & set(people.raw.columns)
+        and moment.date.endswith("_on")
+    ]
 
 
 def _tables(sheets: Mapping[str, Sheet]) -> dict[str, pl.DataFrame]:

@@ -67,7 +67,11 @@ class Sheet:
         """Give the cells of a column as they came; nulls where the file has no such column."""
         if column in self.raw.columns:
             return self.raw[column]
-        return pl.Series(column, [None] * 0, dtype=pl.String).extend_constant(None, self.height)
+        return self.nothing(column, pl.String())
+
+    def nothing(self, column: str, dtype: pl.DataType) -> pl.Series:
+        """Give a column without any value."""
+        return pl.Series(column, [None], dtype=dtype).new_from_index(0, self.height)
 
     def refuse(
         self, where: pl.Series | pl.Expr, column: str, say: Callable[[str, Row], Said]
@@ -86,6 +90,8 @@ class Sheet:
         say
             Makes (what came, what was expected, the remedy) from the cell and the typed row.
         """
+        if not self.height:
+            return
         mask = (
             self.typed.select(where.alias("mask"))["mask"] if isinstance(where, pl.Expr) else where
         )

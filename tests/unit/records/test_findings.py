@@ -282,6 +282,13 @@ def test_a_column_that_is_nearly_one_of_stromals(tmp_path):
     assert records["participants"]["wieght_kg"].to_list() == [70]
 
 
+def test_an_anchor_without_a_column(tmp_path):
+    people = [{key: value for key, value in PERSON.items() if key != "enrolled_on"}]
+    study = make_study(tmp_path, participants=people)
+    records = read_records(study, read_protocol(study))
+    assert "`enrolled_on` nor `enrolled_day`" in one(records, "anchor-not-recorded").what
+
+
 def test_one_id_in_two_tables(tmp_path):
     records = read(
         tmp_path,
