@@ -96,6 +96,8 @@ def _unlike(people: pl.DataFrame, column: str, values: list[str]) -> pl.Series:
     if column not in people.columns:
         return pl.Series([f"{column} not recorded"] * people.height, dtype=pl.String)
     held, text = pl.col(column), pl.col(column).cast(pl.String)
+    if people.schema[column].is_float():
+        text = text.str.strip_suffix(".0")
     if people.schema[column].is_numeric():
         numbers = pl.Series(values, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
         among = held.cast(pl.Float64).is_in(numbers.implode())

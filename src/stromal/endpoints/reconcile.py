@@ -38,8 +38,8 @@ def reconcile(context: Context) -> pl.DataFrame:
     3. Two equal levels agree. Two equal statuses agree; for an event and a competing event the day
        must also be the derived one or lie from `day_low` to `day_high`. A bound that is empty is
        the derived day itself.
-    4. Where the adjudication gives no level (or status), or no day of an event, and where one of
-       the two days cannot be counted, `agree` is empty: it cannot be said.
+    4. Where the adjudication gives no level (or status), or no day of an event, `agree` is empty:
+       it cannot be said.
 
     Neither value is preferred and none is changed: people adjudicate, code derives.
 
@@ -91,7 +91,6 @@ def _pair(context: Context, name: str, *, is_level: bool) -> pl.DataFrame:
             word=pl.lit(word),
             adjudicated=pl.col(word),
             adjudicated_day=(pl.col("day") - pl.col("anchor_day")).cast(pl.Int32),
-            has_day=pl.col("day").is_not_null(),
             dated=pl.lit(not is_level) & pl.col(word).is_in(["event", "competing"]),
         )
         .sort("p", "day", "assessor", "record_id", nulls_last=True)
@@ -115,12 +114,12 @@ def _compare(rows: pl.DataFrame) -> pl.DataFrame:
         .then(None)
         .when(pl.col("adjudicated").is_null())
         .then(pl.format("The adjudication gives no {}; derived {}.", "word", derived))
-        .when(pl.col("agree").is_null() & ~pl.col("has_day"))
-        .then(pl.format("Both {}, but the adjudication gives no day; derived {}.",
-                        "derived", derived))
         .when(pl.col("agree").is_null())
-        .then(pl.format("Adjudicated {}; the day cannot be compared with the derived one.",
-                        adjudicated))
+        .then(
+            pl.format(
+                "Both {}, but the adjudication gives no day; derived {}.", "derived", derived
+            )
+        )
         .otherwise(pl.format("Adjudicated {}, derived {}.", adjudicated, derived))
     )  # fmt: skip
     rows = rows.with_columns(difference=difference)

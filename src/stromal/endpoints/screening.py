@@ -165,26 +165,28 @@ def _note() -> pl.Expr:
         .then(pl.format("; {} narrative {} left to people", left, are))
         .otherwise(pl.lit(""))
     )
-    plural = pl.when(pl.col("weighing") == 1).then(pl.lit("criterion")).otherwise(
-        pl.lit("criteria")
-    )  # fmt: skip
+    met = (
+        pl.when(pl.col("weighing") == 1)
+        .then(pl.lit("Meets the one criterion"))
+        .otherwise(pl.format("Meets all {} criteria", "weighing"))
+    )
     fails, excludes = pl.col("not_met") != "", pl.col("excluded_by") != ""
     none = pl.lit("")
     not_met = pl.when(fails).then(pl.format("Not met: {}", "not_met")).otherwise(none)
-    excluded_by = pl.when(excludes).then(pl.format("Excluded by: {}", "excluded_by"))
+    begins = pl.when(fails).then(pl.lit("; excluded by")).otherwise(pl.lit("Excluded by"))
+    excluded_by = pl.when(excludes).then(pl.format("{}: {}", begins, "excluded_by"))
     excluded_by = excluded_by.otherwise(none)
-    between = pl.when(fails & excludes).then(pl.lit("; ")).otherwise(none)
     every = pl.when(left > 0).then(pl.lit(" that can be judged")).otherwise(pl.lit(""))
     return (
         pl.when(pl.col("all").is_null())
         .then(pl.lit("The protocol states no criteria."))
         .when(pl.col("verdict") == "not eligible")
-        .then(pl.format("{}{}{}{}.", not_met, between, excluded_by, aside))
+        .then(pl.format("{}{}{}.", not_met, excluded_by, aside))
         .when(pl.col("weighing") == 0)
         .then(pl.format("No criterion can be judged from the records{}.", aside))
         .when(pl.col("verdict") == "cannot say")
         .then(pl.format("Not known: {}{}.", "unknown_told", aside))
-        .otherwise(pl.format("Meets all {} {}{}{}.", "weighing", plural, every, aside))
+        .otherwise(pl.format("{}{}{}.", met, every, aside))
     )
 
 
