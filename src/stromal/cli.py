@@ -230,12 +230,12 @@ def report(
     ] = True,
 ) -> None:  # fmt: skip
     """Write the report: one self-contained HTML file, and results.json beside it."""
-    from stromal.report.html import render_report
-    from stromal.report.view import build_view
-
     target = output or Path("report.html")
     if target.suffix not in {".html", ".json"}:
         raise UsageError(f"a report is written as .html or .json; got `{target.name}`")
+    from stromal.report.html import render_report
+    from stromal.report.view import build_view
+
     with out.status("Deriving and analysing ..."):
         view = build_view(study, data_cutoff=_date(cutoff))
     if target.suffix == ".html":
@@ -286,15 +286,15 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
 ) -> None:
     """Build every study's report and an index page."""
+    folders = sorted(path.parent for path in studies.glob("*/protocol.yaml"))
+    if not folders:
+        raise UsageError(f"no study folder (with protocol.yaml) in {studies}")
     from rich.progress import track
 
     from stromal.report.html import render_report
     from stromal.report.index import render_index
     from stromal.report.view import build_view
 
-    folders = sorted(path.parent for path in studies.glob("*/protocol.yaml"))
-    if not folders:
-        raise UsageError(f"no study folder (with protocol.yaml) in {studies}")
     views: list[Any] = []
     for folder in track(folders, description="Reports", console=out, transient=True):
         view = build_view(folder)

@@ -1,0 +1,131 @@
+"""The command line: every command on the bundled studies, and what it says of mistakes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+
+from stromal import __version__
+from stromal.cli import main
+
+STUDIES = Path(__file__).resolve().parents[2] / "studies"
+WORKED = STUDIES / "worked-examples"
+ALL = sorted(path.parent.name for path in STUDIES.glob("*/protocol.yaml"))
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def stromal(capsys, monkeypatch):
+    """Run a command in this process; give its exit status and what it printed."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["stromal", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out, err = capsys.readouterr()
+        return Ran(code, out, err)
+
+    return run
+
+
+def test_the_studies_are_those_named_in_the_documentation():
+    assert ALL == [
+        "cle-2015", "gao-2016", "meuleman-2009", "msc4pgf", "saa-children-2021", "worked-examples",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("study", ALL)
+@pytest.mark.parametrize("command", ["check", "screen", "schedule", "derive", "analyze"])
+def test_every_command_reads_every_study(stromal, command, study):
+    ran = stromal(command, STUDIES / study)
+    assert ran.code == 0, ran.err
+    assert ran.out.strip()
+
+
+def test_version(stromal):
+    assert stromal("--version").out.strip() == __version__
+
+
+def test_derived_rows_carry_the_kind_of_data_and_the_version(stromal, tmp_path):
+    target = tmp_path / "derived.csv"
+    assert stromal("derive", WORKED, "-o", target).code == 0
+    rows = pl.read_csv(target)
+    assert rows["data"].unique().to_list() == ["teaching"]
+    assert rows["protocol_version"].str.len_chars().unique().to_list() == [64]
+    assert (
+        rows.filter((pl.col("participant_id") == "W01") & (pl.col("status") == "event"))["day"][0]
+        == 7
+    )
+
+
+def test_explain_marks_the_days_that_decided(stromal):
+    ran = stromal("explain", WORKED, "-p", "W08", "-e", "platelet_recovery_20")
+    assert ran.code == 0
+    assert "event on day 18" in ran.out
+    assert "platelets transfused on day 11" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("explain", WORKED, "-p", "W99", "-e", "platelet_recovery_20"), "`W99` is no participant"),
+        (("explain", WORKED, "-p", "W01", "-e", "platelet_recovery"), "did you mean"),
+        (("derive", WORKED, "--endpoint", "nothing"), "`nothing` is no endpoint"),
+        (("derive", WORKED, "--cutoff", "1/2/2024"), "YYYY-MM-DD"),
+        (("derive", WORKED, "-o", "out.xlsx"), ".xlsx"),
+        (("report", WORKED, "-o", "report.pdf"), ".html or .json"),
+        (("check", STUDIES / "no-such-study"), "cannot be read"),
+        (("demo", STUDIES / "no-such-folder"), "no study folder"),
+        (("definitions", "CIBMTR_XYZ"), "not in the library"),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_with_status_1_and_its_remedy(
+    stromal, tmp_path, monkeypatch, arguments, said
+):
+    monkeypatch.chdir(tmp_path)
+    ran = stromal(*arguments)
+    assert ran.code == 1
+    assert said in ran.err.replace("\n", " ")
+    assert "Traceback" not in ran.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_report_writes_the_page_and_the_numbers(stromal, tmp_path):
+    target = tmp_path / "r" / "report.html"
+    ran = stromal("report", STUDIES / "saa-children-2021", "-o", target)
+    assert ran.code == 0, ran.err
+    page = target.read_text(encoding="utf-8")
+    assert "RECONSTRUCTION" in page.upper()
+    numbers = json.loads((tmp_path / "r" / "results.json").read_text(encoding="utf-8"))
+    assert numbers["data"] == "reconstruction"
+
+
+def test_schema_is_json(stromal):
+    assert json.loads(stromal("schema").out)["title"] == "stromal protocol, version 1"
+
+
+def test_help_does_not_import_what_it_does_not_need():
+    code = (
+        "import sys; sys.argv=['stromal','--help']\n"
+        "from stromal.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('numba','polars','scipy','matplotlib','pydantic') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip().endswith("[]")
