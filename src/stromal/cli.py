@@ -37,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+_MOST_ROWS = 200
 out = Console()
 err = Console(stderr=True)
 
@@ -122,10 +123,15 @@ def schedule(study: Study, output: Output = None, cutoff: Cutoff = None) -> None
         frame = planned_infusions(protocol)
         _print_frame(frame, "Planned infusions (no participants yet)", None)
     else:
-        from stromal.endpoints.exposure import list_infusions
+        from stromal.endpoints.exposure import list_infusions, summarize_exposure
 
         frame = list_infusions(context)
-        _print_frame(frame, "Infusions", records.about.data)
+        totals = summarize_exposure(context, frame).select(
+            "arm", "product", "participants", "infused", "planned", "given", "late", "missed",
+            "extra", "infusions_median", "infusions_min", "infusions_max",
+        )  # fmt: skip
+        _print_frame(totals, "Exposure by arm and product", records.about.data)
+        _print_frame(_doses_shown(frame), "Infusions", records.about.data)
     _write(frame, output)
 
 
@@ -358,9 +364,12 @@ def _print_frame(frame: pl.DataFrame, title: str, data: str | None) -> None:
         table.add_column(
             column.replace("_", " "), justify="right" if number else "left", overflow="fold"
         )
-    for row in frame.iter_rows():
+    for row in frame.head(_MOST_ROWS).iter_rows():
         table.add_row(*(escape(_cell(value)) for value in row))
     out.print(table)
+    if frame.height > _MOST_ROWS:
+        rest = frame.height - _MOST_ROWS
+        out.print(f"... and {rest:,} more rows; -o FILE writes all of them.", highlight=False)
 
 
 def _cell(value: object) -> str:
@@ -388,6 +397,28 @@ def _print_findings(findings: Sequence[Finding]) -> None:
     counts = {weight: sum(f.weight == weight for f in findings) for weight in style}
     plural = [f"{n} {weight}{'s' if n != 1 else ''}" for weight, n in counts.items()]
     out.print(f"{len(findings)} findings: {', '.join(plural)}.", style="bold", highlight=False)
+
+
+def _doses_shown(infusions: pl.DataFrame) -> pl.DataFrame:
+    """Keep what a coordinator reads: infusions with a day, doses in 10^6 per kg."""
+    import polars as pl
+
+    dose = {
+        f"{kind} 10^6/kg": (pl.col(f"{kind}_per_kg") / 1e6).round(3)
+        for kind in ("planned", "delivered")
+    }
+    return infusions.filter(
+        pl.col("due_day").is_not_null() | pl.col("given_day").is_not_null()
+    ).select(
+        participant="participant_id",
+        product="product",
+        no="number",
+        due="due_day",
+        given="given_day",
+        state="state",
+        note="note",
+        **dose,
+    )
 
 
 def _collapsed(days: pl.DataFrame) -> pl.DataFrame:
