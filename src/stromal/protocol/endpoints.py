@@ -93,7 +93,7 @@ def _spell_out(value: object) -> object:
     return {"event": value} if isinstance(value, str) else value
 
 
-Event = Annotated[EventSpec, BeforeValidator(_spell_out)]
+Event = Annotated[EventSpec, BeforeValidator(_spell_out, json_schema_input_type=str | EventSpec)]
 
 
 class Recovery(_Definition, CountRule, RunRule):

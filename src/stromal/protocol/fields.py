@@ -102,7 +102,7 @@ CellDose = Annotated[
     Quantity,
     _quantity_of("cells per mass", "cells", example="1e6 /kg"),
     PlainSerializer(str, return_type=str),
-    _STRING,
+    WithJsonSchema({"type": ["string", "number"]}),
 ]
 Measure = Annotated[
     Quantity,

@@ -7,7 +7,7 @@ import difflib
 import functools
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from stromal.core import Fault, ProtocolError
-from stromal.protocol.library import expand_definitions
+from stromal.protocol.library import FAMILIES, definitions, expand_definitions
 from stromal.protocol.protocol import Protocol, broken_references
 from stromal.protocol.yaml_reading import DataPath, Located, read_yaml
 
@@ -77,8 +77,23 @@ def protocol_version(protocol: Protocol) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of protocol files, for editors."""
+    """Give the JSON Schema of protocol files, for editors.
+
+    An endpoint's rule is either spelled out or `{definition: NAME}` with a name of the library.
+    """
     schema = Protocol.model_json_schema(by_alias=True)
+    parts = cast("dict[str, dict[str, Any]]", schema["$defs"])
+    for part in parts.values():
+        for family in FAMILIES.keys() & part.get("properties", {}).keys():
+            names = sorted(name for name, (kind, _) in definitions().items() if kind == family)
+            named = {
+                "type": "object",
+                "properties": {"definition": {"enum": names}},
+                "required": ["definition"],
+                "additionalProperties": False,
+            }
+            whole = part["properties"][family]
+            part["properties"][family] = {"anyOf": [named, whole] if names else [whole]}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "stromal protocol, version 1"
     return schema
@@ -165,6 +180,10 @@ _KINDS = {
     "string_too_short": "text that is not empty",
 }
 """What each complaint about the kind of a value expected, in words."""
+_PATTERNS = {
+    "^[a-z0-9][a-z0-9-]*$": "small letters, digits and hyphens, such as msc-2024",
+    "^[A-Za-z][A-Za-z0-9_]*$": "a name of letters, digits and _, that begins with a letter",
+}
 _SHALLOW = {*_KINDS, "literal_error"}
 
 
@@ -176,13 +195,18 @@ def _faults_of(error: ValidationError, located: Located) -> list[Fault]:
     no other; what is left of one place is told together.
     """
     details = error.errors(include_url=False)
-    keys = [(*_path_in(detail["loc"], located.data), *_absent_key(detail)) for detail in details]
+    keys = [(*_path_of(detail, located), *_absent_key(detail)) for detail in details]
     kept: dict[DataPath, list[ErrorDetails]] = {}
     for detail, key in zip(details, keys, strict=True):
         inside = any(len(other) > len(key) and other[: len(key)] == key for other in keys)
         if not (inside and detail["type"] in _SHALLOW):
             kept.setdefault(key, []).append(detail)
     return [_joined([_fault_of(d, located) for d in _telling(found)]) for found in kept.values()]
+
+
+def _path_of(detail: ErrorDetails, located: Located) -> DataPath:
+    """Give an error's place in the data."""
+    return _path_in(detail["loc"], located.data, detail.get("input"))
 
 
 def _absent_key(detail: ErrorDetails) -> tuple[str | int, ...]:
@@ -204,8 +228,11 @@ def _joined(faults: list[Fault]) -> Fault:
 
 def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
     """Turn one error into a fault with place, what was expected and the remedy."""
-    path = _path_in(detail["loc"], located.data)
+    path = _path_of(detail, located)
     kind, key = detail["type"], str(detail["loc"][-1]) if detail["loc"] else ""
+    if kind == "missing" and isinstance(detail["loc"][-1], int):
+        few = f"`{_name_of(path)}` is {_shown(detail.get('input'))}"
+        return located.fault(path, few, f"at least {int(key) + 1} entries", "Mend this list.")
     if kind == "missing":
         return located.fault(
             path, f"`{key}` is missing", f"`{key}` in `{_name_of(path)}`", f"Add `{key}:` here.",
@@ -220,15 +247,11 @@ def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
             "a key that the language knows", hint, at_key=True,
         )  # fmt: skip
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    message = _KINDS.get(kind, message)
-    if kind in {"too_long", "too_short"}:
-        context = detail.get("ctx", {})
-        bound = "at most" if kind == "too_long" else "at least"
-        message = f"{bound} {context.get('max_length', context.get('min_length'))} entries"
+    message = _expected_of(detail, message)
     came = _shown(detail.get("input"))
     if kind == "literal_error":
         return located.fault(path, f"`{_name_of(path)}` is {came}",
-                             str(detail.get("ctx", {}).get("expected", "")),
+                             str(detail.get("ctx", {}).get("expected", "")).replace("True", "true"),
                              "Choose one of these.")  # fmt: skip
     if kind in {"value_error", "endpoint_family", "analysis_kind", "rule_kind", "anchor_kind",
                 "dose_kind", "assessed_kind"}:  # fmt: skip
@@ -237,23 +260,50 @@ def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
                          message[:1].lower() + message[1:], "Mend this value.")  # fmt: skip
 
 
-def _path_in(loc: Iterable[str | int], data: object) -> DataPath:
-    """Follow an error's place into the data, passing over the names of union members."""
-    path: list[str | int] = []
-    here = data
-    for part in loc:
-        if isinstance(here, dict) and part in here:
-            here = cast("dict[str | int, object]", here)[part]
-        elif (
-            isinstance(here, list)
-            and isinstance(part, int)
-            and part < len(cast("list[object]", here))
-        ):
-            here = cast("list[object]", here)[part]
-        else:
+def _expected_of(detail: ErrorDetails, message: str) -> str:
+    """Say in words what was expected."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in {"too_long", "too_short"}:
+        number = context.get("max_length", context.get("min_length"))
+        bound = "at most" if kind == "too_long" else "at least"
+        return f"{bound} {number} {'entry' if number == 1 else 'entries'}"
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(str(context.get("pattern")), message)
+    if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
+        return f"a number {message}"
+    return _KINDS.get(kind, message)
+
+
+def _path_in(loc: Sequence[str | int], data: object, came: object) -> DataPath:
+    """Follow an error's place into the data, passing over the names of union members.
+
+    A member of a union may be called like a key of the data (`anchor: ...` is an anchor of the kind
+    `anchor`), so every reading of the place is tried; the one that ends at what came is taken, or
+    else the one that leads deepest.
+    """
+    best: tuple[bool, int, DataPath] = (False, -1, ())
+    ahead: list[tuple[int, object, DataPath]] = [(0, data, ())]
+    seen: set[tuple[int, DataPath]] = set()
+    while ahead:
+        index, here, path = ahead.pop()
+        if (index, path) in seen:
             continue
-        path.append(part)
-    return tuple(path)
+        seen.add((index, path))
+        if index == len(loc):
+            rank = (here is came, len(path))
+            if rank > best[:2]:
+                best = (*rank, path)
+            continue
+        ahead.append((index + 1, here, path))
+        part = loc[index]
+        if isinstance(here, dict) and part in here:
+            inner = cast("dict[str | int, object]", here)[part]
+            ahead.append((index + 1, inner, (*path, part)))
+        elif isinstance(here, list) and isinstance(part, int):
+            entries = cast("list[object]", here)
+            if 0 <= part < len(entries):
+                ahead.append((index + 1, entries[part], (*path, part)))
+    return best[2]
 
 
 def _name_of(path: DataPath) -> str:
