@@ -126,11 +126,8 @@ def schedule(study: Study, output: Output = None, cutoff: Cutoff = None) -> None
         from stromal.endpoints.exposure import list_infusions, summarize_exposure
 
         frame = list_infusions(context)
-        totals = summarize_exposure(context, frame).select(
-            "arm", "product", "participants", "infused", "planned", "given", "late", "missed",
-            "extra", "infusions_median", "infusions_min", "infusions_max",
-        )  # fmt: skip
-        _print_frame(totals, "Exposure by arm and product", records.about.data)
+        for row in summarize_exposure(context, frame).iter_rows(named=True):
+            out.print(escape(_exposure_said(row)), highlight=False)
         _print_frame(_doses_shown(frame), "Infusions", records.about.data)
     _write(frame, output)
 
@@ -397,6 +394,21 @@ def _print_findings(findings: Sequence[Finding]) -> None:
     counts = {weight: sum(f.weight == weight for f in findings) for weight in style}
     plural = [f"{n} {weight}{'s' if n != 1 else ''}" for weight, n in counts.items()]
     out.print(f"{len(findings)} findings: {', '.join(plural)}.", style="bold", highlight=False)
+
+
+def _exposure_said(row: dict[str, Any]) -> str:
+    """Say one arm's exposure to one product in a sentence."""
+    said = (
+        f"{row['product']} in arm {row['arm']}: {row['infused']} of {row['participants']} "
+        f"participants infused; {row['given']} infusions given ({row['late']} late, "
+        f"{row['extra']} extra), {row['missed']} missed"
+    )
+    if row["infusions_median"] is None:
+        return f"{said}."
+    return (
+        f"{said}; {row['infusions_min']} to {row['infusions_max']} per participant infused "
+        f"(median {row['infusions_median']:g})."
+    )
 
 
 def _doses_shown(infusions: pl.DataFrame) -> pl.DataFrame:
