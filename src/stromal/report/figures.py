@@ -1,0 +1,312 @@
+"""Statistical figures as SVG to be put into a page: curves with numbers at risk, intervals."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from stromal.analysis.estimate import Curve, count_at_risk
+from stromal.analysis.results import Group, Result
+from stromal.report.numbers import as_duration, as_interval, as_percent
+from stromal.report.svg import clean
+from stromal.report.text import has_interval
+from stromal.report.timeline_layout import fit_text, spread, wrap_text
+
+__all__ = ["COLOURS", "STAMPS", "plot_curves", "plot_estimates"]
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#56b4e9", "#e69f00")
+_LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (7, 2, 1.5, 2)), (0, (1.5, 1.5)), "-", (0, (5, 2)))
+STAMPS = {
+    "reconstruction": "RECONSTRUCTION, not observed",
+    "synthetic": "SYNTHETIC DATA, not observed",
+    "teaching": "TEACHING DATA, not observed",
+}
+"""What every table and figure says of data that were not observed."""
+_SETTINGS: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#595959",
+    "axes.linewidth": 0.8,
+    "text.color": "#1a1a1a",
+    "axes.labelcolor": "#1a1a1a",
+    "xtick.color": "#595959",
+    "ytick.color": "#595959",
+    "xtick.labelcolor": "#1a1a1a",
+    "ytick.labelcolor": "#1a1a1a",
+    "lines.solid_capstyle": "butt",
+    "figure.dpi": 72,
+}
+_WIDTH, _LEFT, _RIGHT = 7.4, 0.85, 1.75  # inches
+_ROW = 0.175
+
+
+def plot_curves(result: Result, *, data: str | None, anchor: str) -> str | None:
+    """Draw the curves of an analysis of times to an event.
+
+    1. One step function a group, with its confidence band, a stroke at every day on which somebody
+       was censored, and its label at its end; groups differ in colour and in line.
+    2. The values at the days that the analysis names are marked, with their interval.
+    3. Numbers at risk stand below, under their time. For a reconstruction only at day 0 and at the
+       days the analysis names: the times in between are arbitrary.
+    4. Data that were not observed are stamped across the figure.
+
+    Parameters
+    ----------
+    result
+        The analysis.
+    data
+        The kind of data.
+    anchor
+        The moment from which days count, in words.
+
+    Returns
+    -------
+    str or None
+        An SVG element; None where no group has a curve.
+    """
+    groups = [group for group in result.groups if group.curve is not None and group.n]
+    if not groups:
+        return None
+    named = sorted({e.day for group in groups for e in group.estimates if e.day is not None})
+    end = max([g.curve.last_day or 0 for g in groups if g.curve is not None] + [*named, 1.0])
+    unit, length = _unit(end)
+    below = 0.55 + _ROW * (2 * len(groups) + 1)
+    height = 2.75 + below
+    with cast("Any", mpl).rc_context({**_SETTINGS, "svg.hashsalt": f"curves {result.id}"}):
+        figure: Any = Figure(figsize=(_WIDTH, height))
+        FigureCanvasSVG(figure)
+        axes = figure.add_axes((
+            _LEFT / _WIDTH, below / height, (_WIDTH - _LEFT - _RIGHT) / _WIDTH,
+            (height - below - 0.12) / height,
+        ))  # fmt: skip
+        _stamp(axes, data)
+        for index, group in enumerate(groups):
+            _draw_curve(axes, group, index, end, length)
+        _label_ends(axes, groups, end, length)
+        ticks = _ticks(end / length)
+        _dress(axes, result, ticks, end / length, f"{unit} from {anchor}")
+        times = [0.0, *named] if data == "reconstruction" else [tick * length for tick in ticks]
+        _write_at_risk(axes, groups, times, length, height - below - 0.12)
+        return _as_svg(figure, f"c-{result.id}", _described(result, groups))
+
+
+def _unit(days: float) -> tuple[str, float]:
+    """Choose the unit of the axis: days, months of 30.4375 or years of 365.25 days."""
+    if days > 1100:
+        return "Years", 365.25
+    return ("Months", 30.4375) if days > 200 else ("Days", 1.0)
+
+
+def _ticks(end: float) -> list[float]:
+    """Choose round places from 0 to the end."""
+    steps = (0.5, 1, 2, 3, 5, 6, 7, 10, 12, 14, 20, 24, 28, 30, 50, 60, 100)
+    step = next((step for step in steps if end / step <= 8), end / 8)
+    return [k * step for k in range(math.floor(end / step + 1e-9) + 1)]
+
+
+def _steps(curve: Curve, end: float, column: str) -> tuple[list[float], list[float]]:
+    """Give a step function from day 0 to its last day, where a value is known."""
+    start = 1.0 if "Kaplan" in curve.method else 0.0
+    days, values = [0.0], [start]
+    for day, value in curve.frame.select("day", column).iter_rows():
+        if value is not None:
+            days.append(float(day))
+            values.append(float(value))
+    over = curve.frame.height > 0 and curve.frame["event_free"][-1] == 0
+    last = end if over else min(end, float(curve.last_day or 0.0))
+    return [*days, max(last, days[-1])], [*values, values[-1]]
+
+
+def _draw_curve(axes: Any, group: Group, index: int, end: float, length: float) -> None:  # noqa: ANN401
+    """Draw one group."""
+    curve = group.curve
+    if curve is None:
+        return
+    colour, line = COLOURS[index % 6], _LINES[index % 6]
+    days, values = _steps(curve, end, "estimate")
+    axes.step([d / length for d in days], [100 * v for v in values], where="post", color=colour,
+              linestyle=line, linewidth=1.7, zorder=4)  # fmt: skip
+    low_days, low = _steps(curve, end, "low")
+    high_days, high = _steps(curve, end, "high")
+    if len(low_days) > 2 and low_days == high_days:
+        axes.fill_between([d / length for d in low_days], [100 * v for v in low],
+                          [100 * v for v in high], step="post", color=colour, alpha=0.13,
+                          linewidth=0, zorder=2)  # fmt: skip
+    censored = curve.frame.filter(curve.frame["censored"] > 0).select("day", "estimate")
+    marks = [(d / length, 100 * v) for d, v in censored.iter_rows() if v is not None]
+    if marks:
+        axes.plot([x for x, _ in marks], [y for _, y in marks], linestyle="none", marker="|",
+                  markersize=7, markeredgewidth=1.2, color=colour, zorder=5)  # fmt: skip
+    for estimate in group.estimates:
+        if estimate.day is None or estimate.value is None:
+            continue
+        x = (estimate.day + (index - 0.5) * 0.008 * end) / length
+        if estimate.low is not None and estimate.high is not None:
+            axes.plot([x, x], [100 * estimate.low, 100 * estimate.high], color=colour,
+                      linewidth=1.0, zorder=5, clip_on=False)  # fmt: skip
+        axes.plot([x], [100 * estimate.value], marker="o", markersize=4.5, color=colour,
+                  markeredgecolor="white", markeredgewidth=0.7, zorder=6,
+                  clip_on=False)  # fmt: skip
+
+
+def _label_ends(axes: Any, groups: Sequence[Group], end: float, length: float) -> None:  # noqa: ANN401
+    """Write each group's name at the end of its curve, the names apart from each other."""
+    ends: list[float] = []
+    for index, group in enumerate(groups):  # of equal ends the first group's name stands higher
+        values = [1.0] if group.curve is None else _steps(group.curve, end, "estimate")[1]
+        ends.append(100 * values[-1] - 0.001 * index)
+    room = _RIGHT * 72 - 14
+    names = [
+        wrap_text(group.label if len(groups) > 1 else f"n = {group.n}", 9.0, room, lines=3)
+        for group in groups
+    ]
+    places = spread(ends, 4.0 + 5.5 * max(len(lines) for lines in names), 3.0, 99.0)
+    for index, (lines, place) in enumerate(zip(names, places, strict=True)):
+        axes.annotate("\n".join(lines), (end / length, place), xytext=(9, 0),
+                      textcoords="offset points", va="center", color=COLOURS[index % 6],
+                      fontweight="bold", linespacing=1.05, annotation_clip=False)  # fmt: skip
+
+
+def _dress(axes: Any, result: Result, ticks: list[float], end: float, label: str) -> None:  # noqa: ANN401
+    """Label the axes."""
+    axes.set_xlim(0, max(end, ticks[-1]))
+    axes.set_ylim(0, 102)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks([0, 25, 50, 75, 100])
+    axes.set_xlabel(label, labelpad=2)
+    what = "Without the event, %" if result.kind == "survival" else "With the event, %"
+    axes.set_ylabel(what)
+    axes.yaxis.set_label_coords(-36 / 72 / (_WIDTH - _LEFT - _RIGHT), 0.5)
+    axes.grid(axis="y", color="#ececec", linewidth=0.7, zorder=0)
+    axes.set_axisbelow(True)
+
+
+def _write_at_risk(
+    axes: Any,  # noqa: ANN401
+    groups: Sequence[Group],
+    times: list[float],
+    length: float,
+    tall: float,
+) -> None:
+    """Write each group's name and, below it, its numbers at risk, each under its time."""
+    line, top = _ROW / tall, -0.56 / tall
+    left = -(_LEFT - 0.06) / (_WIDTH - _LEFT - _RIGHT)
+    across = axes.get_xaxis_transform()
+    axes.text(left, top, "Participants at risk", transform=axes.transAxes, fontsize=8,
+              color="#595959")  # fmt: skip
+    for index, group in enumerate(groups):
+        y = top - line * (2 * index + 1)
+        axes.text(0, y, fit_text(group.label, 8.0, 6 * 72), transform=axes.transAxes, fontsize=8,
+                  fontweight="bold", color=COLOURS[index % 6])  # fmt: skip
+        counts = count_at_risk(group.curve, tuple(times)) if group.curve is not None else ()
+        for time, count in zip(times, counts, strict=False):
+            axes.text(time / length, y - line, str(count), transform=across, ha="center",
+                      fontsize=8.5)  # fmt: skip
+
+
+def _stamp(axes: Any, data: str | None) -> None:  # noqa: ANN401
+    """Write across a figure what the data are, where they were not observed."""
+    if data in STAMPS:
+        axes.text(0.5, 0.5, STAMPS[data], transform=axes.transAxes, ha="center", va="center",
+                  fontsize=15, color="#d4d4d4", fontweight="bold", zorder=1)  # fmt: skip
+
+
+# --- intervals -------------------------------------------------------------------------------
+
+
+def plot_estimates(result: Result, *, data: str | None) -> str | None:
+    """Draw every estimate of an analysis as a point with its interval, one line each.
+
+    Returns
+    -------
+    str or None
+        An SVG element; None where there are not at least two estimates with an interval.
+    """
+    rows = [
+        (group, estimate)
+        for group in result.groups
+        for estimate in group.estimates
+        if estimate.value is not None and has_interval(estimate)
+    ]
+    if len(rows) < 2:
+        return None
+    height = 0.62 + 0.27 * len(rows)
+    with cast("Any", mpl).rc_context({**_SETTINGS, "svg.hashsalt": f"estimates {result.id}"}):
+        figure: Any = Figure(figsize=(_WIDTH, height))
+        FigureCanvasSVG(figure)
+        left, right = 2.35, 1.75
+        axes = figure.add_axes((
+            left / _WIDTH, 0.45 / height, (_WIDTH - left - right) / _WIDTH, (height - 0.5) / height
+        ))  # fmt: skip
+        if data in STAMPS:
+            figure.text(0.012, 0.05, STAMPS[data], fontsize=7.5, color="#767676",
+                        fontweight="bold")  # fmt: skip
+        groups = [group.id for group in result.groups]
+        for place, (group, estimate) in enumerate(rows):
+            y = len(rows) - 1 - place
+            colour = COLOURS[groups.index(group.id) % 6]
+            low = 0.0 if estimate.low is None else 100 * estimate.low
+            high = 100.0 if estimate.high is None else 100 * estimate.high
+            value = 100 * (estimate.value or 0.0)
+            axes.plot([low, high], [y, y], color=colour, linewidth=1.6)
+            axes.plot([value], [y], marker="s", markersize=6, color=colour)
+            name = group.label if len(result.groups) > 1 or estimate.day is None else ""
+            if estimate.day is not None:
+                name = f"{name}, {as_duration(estimate.day)}".removeprefix(", ")
+            said = f"{as_percent(estimate.value)} ({as_interval(estimate.low, estimate.high)})"
+            axes.annotate(fit_text(name, 9.0, left * 72 - 14), (0, y), xytext=(-8, 0),
+                          textcoords="offset points", ha="right", va="center",
+                          annotation_clip=False)  # fmt: skip
+            axes.annotate(said.replace("\u00a0", " "), (100, y), xytext=(8, 0),
+                          textcoords="offset points", va="center",
+                          annotation_clip=False, fontsize=8.5)  # fmt: skip
+        axes.set_xlim(0, 100)
+        axes.set_ylim(-0.7, len(rows) - 0.3)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100 %"])
+        axes.grid(axis="x", color="#ececec", linewidth=0.7)
+        axes.set_axisbelow(True)
+        return _as_svg(figure, f"e-{result.id}", _described(result, result.groups))
+
+
+def _described(result: Result, groups: Sequence[Group]) -> str:
+    """Describe a figure for those who do not see it."""
+    parts = [
+        f"{group.label}, n = {group.n}: "
+        + ", ".join(
+            (f"{as_duration(e.day)} " if e.day is not None else "") + as_percent(e.value)
+            for e in group.estimates
+        )
+        for group in groups
+    ]
+    return f"{result.label}. " + "; ".join(parts)
+
+
+def _as_svg(figure: Any, key: str, described: str) -> str:  # noqa: ANN401
+    """Write a figure as an element for a page: no header, no date, ids that occur once."""
+    buffer = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", text)
+    text = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{key}-\1"', text)
+    text = text.replace("'DejaVu Sans'", "system-ui, 'Segoe UI', Arial, 'DejaVu Sans'")
+    opening, rest = text.split(">", 1)
+    opening = re.sub(r'\b(width|height)="[^"]*pt"', "", opening)
+    label = clean(described.replace("\u00a0", " "))
+    return f'{opening} role="img" class="figure" aria-label="{label}">{rest}'.strip()

@@ -1,0 +1,122 @@
+"""Everything that a report of a study is made from, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from stromal.analysis.analyze import analyze
+from stromal.analysis.results import Results
+from stromal.core import Finding
+from stromal.endpoints.analysis_sets import analysis_set
+from stromal.endpoints.context import Context
+from stromal.endpoints.derive import derive_all
+from stromal.endpoints.exposure import list_infusions, summarize_exposure
+from stromal.endpoints.reconcile import reconcile
+from stromal.endpoints.screening import screen, screen_criteria
+from stromal.protocol import Protocol, protocol_version, read_protocol
+from stromal.protocol.consistency import check_protocol
+from stromal.records import TrialRecords, read_records
+
+__all__ = ["StudyView", "build_view"]
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study as the report sees it.
+
+    Parameters
+    ----------
+    folder
+        Name of the study folder.
+    protocol, version
+        The protocol and the hash of its canonical form.
+    records
+        What was observed; empty tables and `about.data` None where there are no records.
+    context
+        Records with the derived endpoints.
+    screening, criteria
+        One verdict a participant, and every criterion judged.
+    infusions, exposure
+        Every infusion planned or given, and their sums by arm and product.
+    sets
+        For every analysis set its members, and who is left out with the reason.
+    results
+        The analyses.
+    protocol_findings
+        The protocol read against itself. What the records hold stands in `records.findings`.
+    reconciled
+        Adjudications beside derived results.
+    """
+
+    folder: str
+    protocol: Protocol
+    version: str
+    records: TrialRecords
+    context: Context
+    screening: pl.DataFrame
+    criteria: pl.DataFrame
+    infusions: pl.DataFrame
+    exposure: pl.DataFrame
+    sets: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]]
+    results: Results
+    protocol_findings: tuple[Finding, ...]
+    reconciled: pl.DataFrame
+
+    @property
+    def data(self) -> str | None:
+        """What kind of data the records are; None without records."""
+        return self.records.about.data
+
+    @property
+    def shares_individuals(self) -> bool:
+        """Whether the protocol's sharing plan lets data of single participants leave the trial."""
+        return self.protocol.sharing.individual_data != "no"
+
+    @property
+    def has_individuals(self) -> bool:
+        """Whether there are histories to show: those of a reconstruction are nobody's."""
+        return self.data is not None and self.data != "reconstruction"
+
+
+def build_view(study: Path, *, data_cutoff: date | None = None) -> StudyView:
+    """Read a study folder, derive its endpoints and compute its analyses.
+
+    Parameters
+    ----------
+    study
+        The study folder, or its protocol file.
+    data_cutoff
+        The last date that is read, inclusive.
+
+    Raises
+    ------
+    ProtocolError, RecordError
+        A file is refused.
+    UsageError
+        The protocol asks for something that cannot be computed.
+    """
+    folder = study.parent if study.is_file() else study
+    protocol = read_protocol(study)
+    records = read_records(study, protocol, data_cutoff=data_cutoff)
+    context = derive_all(protocol, records)
+    infusions = list_infusions(context)
+    return StudyView(
+        folder=folder.resolve().name,
+        protocol=protocol,
+        version=protocol_version(protocol),
+        records=records,
+        context=context,
+        screening=screen(context),
+        criteria=screen_criteria(context),
+        infusions=infusions,
+        exposure=summarize_exposure(context, infusions),
+        sets={name: analysis_set(context, name) for name in protocol.analysis_sets},
+        results=analyze(context, folder),
+        protocol_findings=tuple(check_protocol(protocol)),
+        reconciled=reconcile(context),
+    )
