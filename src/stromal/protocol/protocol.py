@@ -27,7 +27,7 @@ class Protocol(Model):
     study: Study
     design: Design
     day_zero: Annotated[Name, Field(description="the anchor that `day` counts from in records")]
-    anchors: Annotated[dict[Name, Anchor], Field(min_length=1)]
+    anchors: Annotated[dict[Name, Anchor], Field(min_length=1, max_length=100)]
     population: Population
     products: dict[Name, Product] = {}
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]

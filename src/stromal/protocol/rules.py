@@ -106,7 +106,7 @@ class RunRule(Model):
     a last one at least 14 days later.
     """
 
-    run: Annotated[int | None, Field(ge=1)] = None
+    run: Annotated[int | None, Field(ge=1, le=3660)] = None
     of: Literal["consecutive days", "values on different days"] | None = None
     lasting: Duration | None = None
     largest_gap: Duration | Literal["none"] | None = None

@@ -113,8 +113,8 @@ Dose = Annotated[
 class Times(Model):
     """A number of infusions that may vary between two bounds."""
 
-    from_: Annotated[int, Field(alias="from", ge=1)]
-    to: Annotated[int, Field(ge=1)]
+    from_: Annotated[int, Field(alias="from", ge=1, le=1000)]
+    to: Annotated[int, Field(ge=1, le=1000)]
 
     @model_validator(mode="after")
     def _ordered(self) -> Times:
@@ -136,7 +136,7 @@ class InfusionPlan(Model):
     first: Name
     first_after: Duration = 0
     every: Duration | NotStated | None = None
-    times: Annotated[int, Field(ge=1)] | Times | NotStated
+    times: Annotated[int, Field(ge=1, le=1000)] | Times | NotStated
     window: Window | NotStated
     assumed: Annotated[list[Name], Field(description="ids of assumptions it rests on")] = []
 
