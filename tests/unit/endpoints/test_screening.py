@@ -472,7 +472,7 @@ LOW_PLATELETS = """\
     ("until", "expected"),
     [
         ("", [YES, NO, UNKNOWN, UNKNOWN, NO, UNKNOWN]),
-        ("    until: 20 d\n", [NO, NO, NO, NO, NO, UNKNOWN]),  # what comes later is no event
+        ("    until: 20 d\n", [NO, NO, NO, UNKNOWN, NO, UNKNOWN]),  # what comes later is no event
     ],
 )
 def test_a_lasting_fall_of_counts_is_judged_by_the_anchor(tmp_path, until, expected):
@@ -499,21 +499,37 @@ def test_a_lasting_fall_of_counts_is_judged_by_the_anchor(tmp_path, until, expec
     assert screen_criteria(context)["judged"].to_list() == expected
 
 
+def test_a_transfusion_after_the_last_count_ends_no_run(tmp_path):
+    free = "at_least: 20 10*9/L, without_transfusion: {product: platelets, when: before, for: 3 d}"
+    endpoint = LOW_PLATELETS.replace("below: 20 10*9/L", free)
+    rule = "{endpoint: low_platelets, is: [event], before: enrolment}"
+    text = protocol_with([f"{{id: it, text: It, rule: {rule}}}"])
+    context = context_of(
+        tmp_path,
+        text.replace("analysis_sets:\n", f"{endpoint}analysis_sets:\n"),
+        participants=people({}),
+        measurements=[count(30, 30)],  # a run may have begun on the day of enrolment
+        transfusions=[{"participant_id": "P1", "day": 40, "product": "platelets"}],
+    )
+    assert screen_criteria(context)["judged"].to_list() == [UNKNOWN]
+
+
 def test_what_came_later_was_censored_by_the_anchor(tmp_path):
     rule = "{endpoint: overall_survival, is: [censored], before: enrolment}"
-    rows = people({"last_contact_day": 90}, {"last_contact_day": 90}, {"last_contact_day": 20})
+    rows = people(*({"last_contact_day": day} for day in (90, 90, 29, 30)))
     deaths = [
         {"participant_id": "P1", "day": 90, "event": "death"},
         {"participant_id": "P2", "day": 30, "event": "death"},
     ]
-    assert judged(tmp_path, rule, rows, events=deaths) == [YES, NO, UNKNOWN]
+    assert judged(tmp_path, rule, rows, events=deaths) == [YES, NO, UNKNOWN, YES]
 
 
 def test_without_an_anchor_the_last_status_is_judged(tmp_path):
     rule = "{endpoint: neutrophil_recovery, is: [event, competing]}"
-    rows = [*neutrophils([0.1, 0.6, 0.6, 0.6]), count("0.1", 10, "ANC", participant="P2")]
+    apart = [count("0.1", day, "ANC", participant="P2") for day in (10, 13, 16)]
+    rows = [*neutrophils([0.1, 0.6, 0.6, 0.6]), *apart]
     found = judged(tmp_path, rule, people({}, {}, {}), measurements=rows)
-    assert found == [YES, UNKNOWN, UNKNOWN]  # one count cannot show three days; none at all
+    assert found == [YES, UNKNOWN, UNKNOWN]  # no three days in a row; no count at all
 
 
 def test_a_level_counts_from_its_day(tmp_path):
@@ -530,6 +546,15 @@ def test_a_level_counts_from_its_day(tmp_path):
         tmp_path, rule, people(*[{}] * 4), adjudications=rows, infusions=infused
     )  # fmt: skip
     assert found == [YES, UNKNOWN, NO, UNKNOWN]  # P4 has no first infusion
+
+
+def test_a_level_without_a_day_counts_from_the_planned_assessment(tmp_path):
+    rule = "{endpoint: response, is: [NR], before: landmark}"  # landmark: day 100
+    infused = [
+        {"participant_id": p, "product": "msc", "number": 1, "day": day}
+        for p, day in (("P1", 44), ("P2", 45))  # 8 weeks later: days 100 and 101
+    ]
+    assert judged(tmp_path, rule, people({}, {}), infusions=infused) == [YES, UNKNOWN]
 
 
 COUNTED = """\
