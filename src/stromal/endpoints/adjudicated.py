@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from stromal.endpoints.assessed import absent
-from stromal.endpoints.context import Context, derived_frame
+from stromal.endpoints.assessed import NOT_DUE, absent
+from stromal.endpoints.context import DIED_BEFORE, NO_VERDICT, Context, derived_frame
+from stromal.endpoints.outcome import TIME_STATUSES
 from stromal.protocol.endpoints import AdjudicatedEndpoint
 
 __all__ = ["derive_adjudicated"]
@@ -14,11 +15,13 @@ __all__ = ["derive_adjudicated"]
 def derive_adjudicated(context: Context, name: str, endpoint: AdjudicatedEndpoint) -> pl.DataFrame:
     """Read an endpoint's verdicts from the adjudications table, one row a participant.
 
-    1. Verdicts on the endpoint that agree are one verdict; verdicts of several assessors that do
-       not agree leave the participant `not_evaluable` until one is reached.
+    1. Verdicts on the endpoint that agree are one verdict, on the earliest of their days; verdicts
+       of several assessors that do not agree leave the participant `not_evaluable` until one is
+       reached.
     2. A response without a verdict follows the protocol's choices for a missing assessment and for
-       death; who is not yet due is `not_evaluable`.
-    3. A time to event without a verdict is `not_evaluable`: nobody judged it.
+       death; who is not yet due is `not_evaluable`. A verdict without a day is read all the same.
+    3. A time to event without a verdict, or whose verdict has no day, is `not_evaluable`. A verdict
+       later than `until` is `censored` on that day.
 
     Returns
     -------
@@ -39,6 +42,8 @@ def derive_adjudicated(context: Context, name: str, endpoint: AdjudicatedEndpoin
             else "not_evaluable",
             "death": levels[-1] if endpoint.assessed.death == "no response" else "not_evaluable",
         }
+    if endpoint.adjudicated.levels is None:
+        frame = _in_time(frame, endpoint.until)
     rows = _completed(frame, without)
     rule = endpoint.adjudicated
     said = f"adjudicated: {rule.definition or rule.title or rule.criteria}"
@@ -50,9 +55,9 @@ def _verdicts(context: Context, name: str, endpoint: AdjudicatedEndpoint) -> pl.
     word = "status" if endpoint.adjudicated.levels is None else "level"
     has_cause = "cause" in context.records["adjudications"].columns
     return (
-        context.dated("adjudications", endpoint.from_)
+        context.dated("adjudications", endpoint.from_, undated=True)
         .filter(pl.col("endpoint") == name)
-        .sort("p", "day", "record_id")
+        .sort("p", "day", "record_id", nulls_last=True)
         .group_by("p", maintain_order=True)
         .agg(
             verdict=pl.col(word).first(),
@@ -65,6 +70,29 @@ def _verdicts(context: Context, name: str, endpoint: AdjudicatedEndpoint) -> pl.
                 pl.col("cause").first() if has_cause else pl.lit(None, pl.String).first()
             ),
         )
+    )
+
+
+def _in_time(frame: pl.DataFrame, until: int | None) -> pl.DataFrame:
+    """Judge verdicts on a time to event by their days: none is not evaluable, a late one censored.
+
+    Who is `not_applicable` or `not_evaluable` needs no day.
+    """
+    timed = pl.col("verdict").is_in(TIME_STATUSES)
+    undated = timed & pl.col("day").is_null()
+    late = timed & (pl.col("day") > pl.lit(until, pl.Int32)).fill_null(value=False)
+    return frame.with_columns(
+        verdict=pl.when(undated)
+        .then(pl.lit("not_evaluable"))
+        .when(late)
+        .then(pl.lit("censored"))
+        .otherwise("verdict"),
+        stated_cause=pl.when(undated)
+        .then(pl.lit("the verdict has no day"))
+        .when(late)
+        .then(pl.lit("end of the time observed"))
+        .otherwise("stated_cause"),
+        day=pl.when(late).then(pl.lit(until, pl.Int32)).otherwise("day"),
     )
 
 
@@ -93,11 +121,14 @@ def _completed(frame: pl.DataFrame, without: dict[str, str]) -> pl.DataFrame:
         .when(pl.col("verdict").is_not_null())
         .then("stated_cause")
         .when("died")
-        .then(pl.lit("died before the assessment"))
+        .then(pl.lit(DIED_BEFORE))
         .when("not_due")
-        .then(pl.lit("not yet due"))
-        .otherwise(pl.lit("no adjudication"))
+        .then(pl.lit(NOT_DUE))
+        .otherwise(pl.lit(NO_VERDICT))
     )
+    by = pl.when(pl.col("assessor") != "").then(pl.format(" by {}", "assessor")).otherwise(
+        pl.lit("")
+    )  # fmt: skip
     basis = pl.when(pl.col("basis").is_null()).then(pl.lit("")).otherwise(
         pl.format(", {}", "basis")
     )  # fmt: skip
@@ -106,7 +137,7 @@ def _completed(frame: pl.DataFrame, without: dict[str, str]) -> pl.DataFrame:
         cause=cause,
         day=pl.when(~split.fill_null(value=False)).then("day"),
         note=pl.when(pl.col("verdict").is_not_null() & ~split)
-        .then(pl.format("{} by {}{}.", "verdict", "assessor", basis))
+        .then(pl.format("{}{}{}.", "verdict", by, basis))
         .otherwise(pl.format("{}.", cause)),
         day_low=pl.lit(None, pl.Int32),
         day_high=pl.lit(None, pl.Int32),

@@ -12,7 +12,13 @@ from stromal.protocol.endpoints import EventSpec
 from stromal.protocol.schedule import draws_due
 from stromal.records import TrialRecords, anchor_days
 
-__all__ = ["Context", "derived_frame", "first_of"]
+__all__ = ["COUNTS_MISSING", "DIED_BEFORE", "NO_VERDICT", "Context", "derived_frame", "first_of"]
+
+DIED_BEFORE = "died before the assessment"
+COUNTS_MISSING = "counts are missing"
+NO_VERDICT = "no adjudication"
+_NOT_SEEN = (DIED_BEFORE, COUNTS_MISSING, NO_VERDICT)
+"""Causes of a level that the protocol's choice gave, not what was seen."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,11 @@ class Context:
         """Give `p`, `anchor_day` of all participants; null where the moment did not happen."""
         return self._anchors.select("p", anchor_day=pl.col(name).cast(pl.Int32)).sort("p")
 
-    def dated(self, table: str, anchor: str) -> pl.DataFrame:
+    def dated(self, table: str, anchor: str, *, undated: bool = False) -> pl.DataFrame:
         """Give a dated table with `p` and with `day` counted from an anchor.
 
-        Rows of participants without the anchor, and rows without a day, are not given.
+        Rows of participants without the anchor, and (unless `undated`) rows without a day, are not
+        given.
         """
         return (
             self.records[table]
@@ -62,7 +69,7 @@ class Context:
                 self._anchors.select("p", "participant_id", anchor_day=anchor), on="participant_id"
             )
             .with_columns(day=(pl.col("day") - pl.col("anchor_day")).cast(pl.Int32))
-            .filter(pl.col("day").is_not_null())
+            .filter(pl.col("anchor_day").is_not_null(), pl.col("day").is_not_null() | undated)
         )
 
     @cached_property
@@ -94,14 +101,16 @@ class Context:
         )
 
     def uncovered(self, table: str, anchor: str, length: int) -> pl.DataFrame:
-        """Give `p`, `day` of draws before which a table's coverage has a hole within `length` days.
+        """Give `p`, `day` on which it is not known whether something happened.
 
-        Only participants with rows in the coverage table for that table can have holes: without
-        them silence means that nothing happened.
+        1. Days of measurement of which, or of whose `length` - 1 days before, a table's coverage
+           leaves one out; and the first day of every hole.
+        2. Participants without rows in the coverage table for that table are covered by their
+           `complete_until`. Where that, the last contact and the day of death are all unknown, no
+           day of measurement is covered.
         """
         coverage = self.dated_coverage(table, anchor)
         draws = self.dated("measurements", anchor).select("p", "day").unique()
-        held = coverage.select("p").unique()
         inside = (
             draws.join(coverage, on="p")
             .filter(
@@ -111,7 +120,27 @@ class Context:
             .select("p", "day")
             .unique()
         )
-        return draws.join(held, on="p", how="semi").join(inside, on=["p", "day"], how="anti")
+        held = self.covered(table)
+        endless = (
+            self.last_days(anchor)
+            .filter(pl.col("complete_until").is_null() & pl.col("death").is_null())
+            .select("p")
+            .join(held, on="p", how="anti")
+        )
+        return pl.concat(
+            [
+                draws.join(held, on="p", how="semi").join(inside, on=["p", "day"], how="anti"),
+                draws.join(endless, on="p", how="semi"),
+                coverage.select("p", day=(pl.col("to_day") + 1).cast(pl.Int32)),
+            ]
+        ).unique()
+
+    def covered(self, table: str) -> pl.DataFrame:
+        """Give `p` of the participants who have rows in the coverage table for a table."""
+        rows = self.records["coverage"].filter(pl.col("table") == table)
+        return self.participants.select("p", "participant_id").join(
+            rows, on="participant_id", how="semi"
+        ).select("p")  # fmt: skip
 
     def dated_coverage(self, table: str, anchor: str) -> pl.DataFrame:
         """Give `p`, `from_day`, `to_day`: where a table is complete, touching stretches joined."""
@@ -192,23 +221,38 @@ class Context:
     def _endpoint_event(self, endpoint: str, statuses: list[str], anchor: str) -> pl.DataFrame:
         """Give derived rows with one of the statuses, as events on the day they were decided for.
 
-        A response at a fixed time happens at that time, not on the day of the visit.
+        A response at a fixed time happens at that time, not on the day of the visit, and the best
+        response, where it has no day, at the end of its time. A level that only the protocol's
+        choice gave (a missing assessment is no response) is no event after death or last contact.
         """
         assessed = getattr(self.protocol.endpoints[endpoint], "assessed", None)
-        planned = getattr(assessed, "at", None)
-        day = pl.col("day") if planned is None else pl.lit(int(planned), pl.Int32)
+        at, best = (getattr(assessed, name, None) for name in ("at", "best_until"))
+        day = pl.coalesce("day", pl.lit(None if best is None else int(best), pl.Int32))
+        ends = self.last_days(anchor).select("p", end=pl.min_horizontal("death", "last_contact"))
         return (
             self.derived[endpoint]
             .filter(pl.col("status").is_in(statuses))
             .join(self.participants.select("p", "participant_id"), on="participant_id")
             .join(self.anchor(anchor).rename({"anchor_day": "own"}), on="p")
+            .join(ends, on="p")
             .select(
                 "p",
-                day=(pl.col("anchor_day") + day - pl.col("own")).cast(pl.Int32),
+                "cause",
+                "end",
+                day=(
+                    pl.col("anchor_day")
+                    + (day if at is None else pl.lit(int(at), pl.Int32))
+                    - pl.col("own")
+                ).cast(pl.Int32),
                 record_id=pl.format("{}:{}", pl.lit(endpoint), "participant_id"),
                 name=pl.format("{} {}", pl.lit(endpoint), "status"),
             )
             .drop_nulls("day")
+            .filter(
+                ~pl.col("cause").is_in(_NOT_SEEN).fill_null(value=False)
+                | (pl.col("day") <= pl.col("end")).fill_null(value=True)
+            )
+            .drop("cause", "end")
         )
 
     def with_derived(self, name: str, rows: pl.DataFrame) -> Context:

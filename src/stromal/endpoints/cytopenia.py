@@ -28,7 +28,8 @@ def derive_cytopenia(context: Context, name: str, endpoint: CytopeniaEndpoint) -
     1. A day counts where at least `lines` of the counts meet their rule on that day; a count that
        was not measured on the day is unknown.
     2. The search begins on day `start`, or the day after the endpoint named by `after` where that
-       is later; who did not have that endpoint is `not_applicable`.
+       is later; who did not have that endpoint is `not_applicable`, and `not_evaluable` where that
+       endpoint could not be judged.
     3. The event is the first day of the first run; see `derive_runs` for the rest.
 
     Returns
@@ -77,7 +78,14 @@ def _start(context: Context, endpoint: CytopeniaEndpoint) -> Start:
         .select(
             day=pl.max_horizontal(pl.col("happened") + 1, pl.lit(int(rule.start))),
             missed=pl.col("happened").is_null(),
-            told=pl.when(pl.col("happened").is_null())
+            excluded=pl.when(pl.col("happened").is_not_null())
+            .then(pl.lit(None, pl.String))
+            .when(pl.col("status") == "not_evaluable")
+            .then(pl.lit("not_evaluable"))
+            .otherwise(pl.lit("not_applicable")),
+            told=pl.when(pl.col("happened").is_null() & (pl.col("status") == "not_evaluable"))
+            .then(pl.lit(f"{rule.after} could not be judged"))
+            .when(pl.col("happened").is_null())
             .then(pl.lit(f"{rule.after} did not happen before"))
             .otherwise(pl.format(f"{rule.after} on day {{}}", "happened")),
         )
@@ -85,6 +93,6 @@ def _start(context: Context, endpoint: CytopeniaEndpoint) -> Start:
     return Start(
         frame["day"].set(frame["missed"], _NO_START).cast(pl.Int32).to_numpy(),
         frame["told"],
-        frame.select(pl.when("missed").then(pl.lit("not_applicable"))).to_series(),
+        frame["excluded"],
         frame.select(pl.when("missed").then("told")).to_series(),
     )

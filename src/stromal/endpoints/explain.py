@@ -14,13 +14,14 @@ from stromal.endpoints.context import Context
 from stromal.endpoints.cytopenia import cytopenia_series
 from stromal.endpoints.derive import derive_all
 from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_of
-from stromal.endpoints.kernels import FAIL, PASS
+from stromal.endpoints.kernels import FAIL, PASS, UNKNOWN, UNLOGGED
 from stromal.endpoints.recovery import recovery_series
 from stromal.endpoints.response import level_series
 from stromal.endpoints.series import Series
 from stromal.endpoints.toxicity import counted_events
 from stromal.protocol import Protocol
 from stromal.protocol.endpoints import (
+    AdjudicatedEndpoint,
     CytopeniaEndpoint,
     Endpoint,
     EventCountEndpoint,
@@ -31,7 +32,7 @@ from stromal.records import TrialRecords
 
 __all__ = ["Explanation", "explain"]
 
-_WORDS = {PASS: "meets the rule", FAIL: "fails", 2: "open"}
+_WORDS = {PASS: "meets the rule", FAIL: "fails", UNKNOWN: "open", UNLOGGED: "open"}
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def _days(context: Context, endpoint: Endpoint, row: dict[str, Any]) -> pl.DataF
         case EventCountEndpoint():
             events = counted_events(context, endpoint)
             parts = [_events(events.with_columns(counted=pl.lit(value=True)))]
+        case AdjudicatedEndpoint(from_=anchor):
+            parts = [_verdicts(context.dated("adjudications", anchor, undated=True), row)]
         case _:
             anchor = getattr(endpoint, "from_", "")
             parts = [_events(context.dated("events", anchor).sort("day", "record_id"))]
@@ -137,7 +140,7 @@ def _days(context: Context, endpoint: Endpoint, row: dict[str, Any]) -> pl.DataF
     zero = context.participants["day_zero_date"][0]
     offset = row["anchor_day"] or 0
     date = pl.lit(zero, pl.Date) + pl.duration(days=pl.col("day") + offset)
-    deciding = row["because"] or []
+    deciding: list[str] = row["because"] or []
     return days.select(
         "part",
         "day",
@@ -171,4 +174,22 @@ def _events(rows: pl.DataFrame) -> pl.DataFrame:
         pl.format("{}{}", pl.col("event").str.replace_all("_", " "), grade).alias("seen"),
         pl.lit("event").alias("verdict"),
         pl.concat_list("record_id").alias("records"),
+    )
+
+
+def _verdicts(rows: pl.DataFrame, row: dict[str, Any]) -> pl.DataFrame:
+    """Put the verdicts on an endpoint into words."""
+    by = pl.when(pl.col("assessor").is_null()).then(pl.lit("")).otherwise(
+        pl.format(" by {}", "assessor")
+    )  # fmt: skip
+    return (
+        rows.filter(pl.col("endpoint") == row["endpoint"])
+        .sort("day", "record_id", nulls_last=True)
+        .select(
+            pl.lit("").alias("part"),
+            "day",
+            pl.format("{}{}", pl.coalesce("level", "status"), by).alias("seen"),
+            pl.lit("verdict").alias("verdict"),
+            pl.concat_list("record_id").alias("records"),
+        )
     )

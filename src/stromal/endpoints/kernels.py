@@ -1,7 +1,9 @@
 """Kernels over series of (day, status), one slice of the arrays a participant.
 
 Arrays are sorted by participant and day; `offsets[p]:offsets[p + 1]` are the rows of participant
-`p`. A status is `PASS`, `FAIL` or `UNKNOWN` (a draw that is missing or tells nothing).
+`p`. A status is `PASS`, `FAIL`, `UNKNOWN` (a draw that is missing or tells nothing) or `UNLOGGED`
+(nobody knows whether a transfusion that the rule asks about was given: no run is said to go on
+over such a day, and none is said to have failed on it).
 """
 
 from __future__ import annotations
@@ -18,13 +20,15 @@ __all__ = [
     "NONE",
     "PASS",
     "UNKNOWN",
+    "UNLOGGED",
     "earliest_possible",
     "find_nadir",
     "first_run",
+    "last_begin",
     "run_ending_within",
 ]
 
-FAIL, PASS, UNKNOWN = 0, 1, 2
+FAIL, PASS, UNKNOWN, UNLOGGED = 0, 1, 2, 3
 NONE = -1_000_000
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -48,7 +52,8 @@ def first_run(
     """Find each participant's first qualifying run.
 
     1. Rows before `start` are passed over; a run begins at the latest on `stop`.
-    2. A failing row ends a run. An unknown row is passed over, or (`against`) ends it too.
+    2. A failing or unlogged row ends a run. An unknown row is passed over, or (`against`) ends it
+       too.
     3. With `gap` > 0 a row more than `gap` days after the one before it begins a new run.
     4. A run qualifies at its first row with at least `run` passing rows and `span` days.
 
@@ -112,6 +117,52 @@ def earliest_possible(
 
 
 @kernel
+def last_begin(
+    offsets: Ints, day: Days, status: Statuses, run: int, span: int, gap: int
+) -> tuple[Days, Ints]:
+    """Find the last day on which a run that the telling rows could show might have begun.
+
+    Telling rows are the passing and the failing ones: what they said is left aside, only the days
+    on which they stand count. Unknown rows are passed over; an unlogged row ends a run.
+
+    Returns
+    -------
+    tuple of arrays
+        The day, `NONE` where the rows could show no run; and 1 where there are `run` telling rows
+        and `span` days from the first to the last of them, so that only gaps stood against a run.
+    """
+    participants = offsets.size - 1
+    found = np.full(participants, NONE, dtype=np.int32)
+    enough = np.zeros(participants, dtype=np.int64)
+    for p in range(participants):
+        count = 0
+        end = 0
+        after = 0
+        told = 0
+        last = 0
+        for i in range(offsets[p + 1] - 1, offsets[p] - 1, -1):
+            if status[i] == UNLOGGED:
+                count = 0
+            if status[i] != PASS and status[i] != FAIL:
+                continue
+            if told == 0:
+                last = day[i]
+            told += 1
+            if told >= run and last - day[i] >= span:
+                enough[p] = 1
+            if count > 0 and gap > 0 and after - day[i] > gap:
+                count = 0
+            if count == 0:
+                end = day[i]
+            count += 1
+            after = day[i]
+            if count >= run and end - day[i] >= span:
+                found[p] = day[i]
+                break
+    return found, enough
+
+
+@kernel
 def find_nadir(
     offsets: Ints,
     day: Days,
@@ -144,8 +195,7 @@ def find_nadir(
             if day[i] < 0 or np.isnan(height[i]):
                 continue
             if below[i] == 1:
-                if over < run:
-                    under += 1
+                under += 1
                 over = 0
             else:
                 if over == 0:
@@ -205,6 +255,8 @@ def run_ending_within(
                 if day[i] >= end - span:
                     end = day[i] + span + 1
                 continue
+            if status[i] == UNLOGGED:
+                count = 0
             if status[i] != PASS:
                 continue
             if count > 0 and gap > 0 and day[i] - day[before] > gap:

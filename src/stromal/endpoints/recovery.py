@@ -36,7 +36,8 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
        above it, what falls later is a loss after recovery and is not the nadir.
     3. No count in that time: `not_evaluable`. Counts, none below the threshold and (where the rule
        asks about transfusions) none transfused: `not_applicable`, where no more than `LONGEST_GAP`
-       days in that time are without a count; with a longer gap a fall may have gone unseen:
+       days in a row of that time are without a count; with a longer gap a fall may have gone
+       unseen, and where transfusions were not logged throughout one may have been given:
        `not_evaluable`.
     4. The event is the first day of the first run after the nadir; see `derive_runs` for competing
        events, censoring and the two bounds.
@@ -98,13 +99,15 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
     frame = frame.with_columns(
         never=(pl.col("below") == 0) & ~_transfused(context, endpoint, within),
         gap=_longest_gap(series, within, context),
+        unlogged=_unlogged(series, endpoint, context),
     )
     unseen = pl.col("day").is_null()
     height = pl.col("height").cast(pl.String).str.strip_suffix(".0")
     sparse = pl.col("never") & (pl.col("gap") > LONGEST_GAP)
+    unlogged = pl.col("never") & pl.col("unlogged")
     frame = frame.select(
         "day",
-        excluded=pl.when(unseen | sparse)
+        excluded=pl.when(unseen | sparse | unlogged)
         .then(pl.lit("not_evaluable"))
         .when("never")
         .then(pl.lit("not_applicable")),
@@ -112,6 +115,8 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
         .then(pl.lit("no nadir was measured"))
         .when(sparse)
         .then(pl.lit("too few counts to show a fall"))
+        .when(unlogged)
+        .then(pl.lit("transfusions were not logged"))
         .when("never")
         .then(pl.lit("never below the threshold")),
         told=pl.when(unseen)
@@ -122,6 +127,13 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
                 "No count of days 0 to {} is below the threshold, but {} days in a row are "
                 "without a count: a fall may have gone unseen",
                 pl.lit(within), "gap",
+            )
+        )
+        .when(unlogged)
+        .then(
+            pl.lit(
+                f"No count of days 0 to {within} is below the threshold, but transfusions were "
+                "not logged throughout"
             )
         )
         .when("never")
@@ -145,7 +157,7 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
 
 
 def _longest_gap(series: Series, within: int, context: Context) -> pl.Series:
-    """Give the most days in a row without a count, of days 0 to `within` (or to the last read)."""
+    """Give the most days in a row without a count, of days 0 to `within`."""
     counted = series.rows.filter(pl.col("height").is_not_nan() & (pl.col("day") <= within))
     gaps = counted.group_by("p", maintain_order=True).agg(
         inside=(pl.col("day").diff() - 1).max().fill_null(0),
@@ -154,6 +166,20 @@ def _longest_gap(series: Series, within: int, context: Context) -> pl.Series:
     )
     longest = gaps.select("p", gap=pl.max_horizontal("inside", "before", "after"))
     return context.participants.select("p").join(longest, on="p", how="left").sort("p")["gap"]
+
+
+def _unlogged(series: Series, endpoint: RecoveryEndpoint, context: Context) -> pl.Series:
+    """Say for each participant whether transfusions went unlogged on days up to the last count."""
+    rule = endpoint.recovery
+    if rule.without_transfusion is None or not isinstance(rule.after, NadirRule):
+        return pl.Series(np.zeros(context.size, dtype=bool))
+    within = int(rule.after.nadir_within)
+    seen = series.rows.filter(pl.col("height").is_not_nan()).group_by("p").agg(pl.col("day").max())
+    holes = context.uncovered("transfusions", endpoint.from_, 1).join(
+        seen.rename({"day": "seen"}), on="p"
+    )
+    holes = holes.filter(pl.col("day").is_between(0, pl.min_horizontal("seen", pl.lit(within))))
+    return context.participants["p"].is_in(holes["p"].unique().implode())
 
 
 def _transfused(context: Context, endpoint: RecoveryEndpoint, within: int) -> pl.Series:

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from stromal.endpoints.assessed import absent, assessment_window
-from stromal.endpoints.context import Context, derived_frame
-from stromal.endpoints.kernels import PASS, UNKNOWN, first_run, run_ending_within
+from stromal.endpoints.assessed import NOT_DUE, absent, assessment_window
+from stromal.endpoints.context import COUNTS_MISSING, DIED_BEFORE, Context, derived_frame
+from stromal.endpoints.kernels import FAIL, PASS, first_run, run_ending_within
 from stromal.endpoints.runs import describe_count, reading_limit
 from stromal.endpoints.series import Series, build_series
 from stromal.protocol.endpoints import AssessedBest, Level, ResponseEndpoint
 
 __all__ = ["derive_response", "level_series"]
-
-_NEVER = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,15 @@ def derive_response(context: Context, name: str, endpoint: ResponseEndpoint) -> 
        ceiling. A level with `held` needs a run of counts, one without needs its counts on one day.
     2. At a fixed time: a run must end on a day of the visit window; a level without a run is judged
        on the day of the window nearest to the planned one on which most of its counts were
-       measured (of two equally near the earlier). The best response: the first run, or day, from
-       the anchor to `best_until`.
-    3. No level holds and all are excluded by counts: `otherwise`.
-    4. No level holds and one is left open (a count is missing): the protocol's choice `missing`.
-       Died before the end of the window: the choice `death`. Followed for less than the window:
-       `not_evaluable`, whatever the choice, because the visit is not yet due.
+       measured (of two equally near the earlier). The best response: the first run, or day, that
+       is complete on the days from the anchor to `best_until`; nothing later is read.
+    3. No level holds and all are excluded by counts: `otherwise`. Counts leave a level open, at a
+       fixed time, where no failing day forbids a run that ends in the window; for the best
+       response, where it would hold if the open days (a missed draw, an analyte not measured, a
+       bound) were met, or where nothing was counted.
+    4. No level holds and one is left open: the protocol's choice `missing`. Died before the end of
+       the window: the choice `death`. Not yet due (see `absent`): `not_evaluable`, whatever the
+       choice.
 
     A level that holds while a better one is left open is given, and the note says so.
 
@@ -63,6 +64,7 @@ def derive_response(context: Context, name: str, endpoint: ResponseEndpoint) -> 
         for level_name, level in endpoint.response.levels.items()
     }
     frame = context.anchor(endpoint.assessed.from_).join(absent(context, endpoint.assessed), on="p")
+    frame = frame.sort("p")
     columns = [
         series.alias(f"{level}.{part}")
         for level, verdict in judged.items()
@@ -81,25 +83,35 @@ def derive_response(context: Context, name: str, endpoint: ResponseEndpoint) -> 
 def _judge(context: Context, level: Level, endpoint: ResponseEndpoint) -> _Judged:
     """Judge one level for all participants."""
     series = level_series(context, level, endpoint.assessed.from_)
-    arrays = (series.offsets, series.day, series.status)
-    size = context.size
     if isinstance(endpoint.assessed, AssessedBest):
-        until = np.full(size, int(endpoint.assessed.best_until), dtype=np.int32)
-        held = level.held
-        rule = (held.values, held.span, held.gap) if held is not None else (1, 0, 0)
-        start = np.zeros(size, dtype=np.int32)
-        first, last = first_run(*arrays, start, until, *rule, False)
-        unknown = series.rows.filter(pl.col("status") == UNKNOWN)["p"].unique()
-        none = context.participants["p"].is_in(series.rows["p"].unique().implode()).not_()
-        open_ = context.participants["p"].is_in(unknown.implode()) | none
-        return _judged(series, first, last, open_)
+        return _best(series, level, int(endpoint.assessed.best_until), context)
+    size = context.size
     low, high = assessment_window(endpoint.assessed)
     if level.held is None:
         return _on_one_day(series, level, low, high, int(endpoint.assessed.at), size)
     held = level.held
     bounds = (np.full(size, low, dtype=np.int32), np.full(size, high, dtype=np.int32))
-    first, last, possible = run_ending_within(*arrays, *bounds, held.values, held.span, held.gap)
+    first, last, possible = run_ending_within(
+        series.offsets, series.day, series.status, *bounds, held.values, held.span, held.gap
+    )
     return _judged(series, first, last, pl.Series(possible == 1))
+
+
+def _best(series: Series, level: Level, until: int, context: Context) -> _Judged:
+    """Judge one level from the anchor to `until`: the first run, or day, complete by then."""
+    rows = series.rows.filter(pl.col("day") <= until)
+    offsets = np.searchsorted(rows["p"].to_numpy(), np.arange(context.size + 1)).astype(np.int64)
+    series = Series(rows, offsets)
+    held = level.held
+    rule = (held.values, held.span, held.gap) if held is not None else (1, 0, 0)
+    start = np.zeros(context.size, dtype=np.int32)
+    stop = np.full(context.size, until, dtype=np.int32)
+    first, last = first_run(offsets, series.day, series.status, start, stop, *rule, False)
+    favour = np.where(series.status == FAIL, FAIL, PASS).astype(np.int8)
+    could, _ = first_run(offsets, series.day, favour, start, stop, *rule, False)
+    counted = rows.filter(pl.col("records").list.len() > 0)["p"].unique()
+    none = ~context.participants["p"].is_in(counted.implode())
+    return _judged(series, first, last, pl.Series(could >= 0) | none)
 
 
 def _judged(series: Series, first: np.ndarray, last: np.ndarray, open_: pl.Series) -> _Judged:
@@ -143,11 +155,9 @@ def _on_one_day(
     holds = found.select(
         pl.when(pl.col("status") == PASS)
         .then(True)
-        .when(pl.col("status") == UNKNOWN)
-        .then(None)
-        .when(pl.col("status").is_null())
-        .then(None)
-        .otherwise(False)
+        .when(pl.col("status") == FAIL)
+        .then(False)
+        .otherwise(None)
     ).to_series()
     return _Judged(holds, found["day"], found["day"], found["records"])
 
@@ -184,10 +194,10 @@ def _choose(frame: pl.DataFrame, endpoint: ResponseEndpoint) -> pl.DataFrame:
         .when(pl.col("level").is_not_null() | ~pl.col("opened"))
         .then(pl.lit(None))
         .when("died")
-        .then(pl.lit("died before the assessment"))
+        .then(pl.lit(DIED_BEFORE))
         .when("not_due")
-        .then(pl.lit("not yet due"))
-        .otherwise(pl.lit("counts are missing"))
+        .then(pl.lit(NOT_DUE))
+        .otherwise(pl.lit(COUNTS_MISSING))
     )
 
     def of_level(part: str) -> pl.Expr:

@@ -9,7 +9,18 @@ import numpy as np
 import polars as pl
 
 from stromal.endpoints.context import Context
-from stromal.endpoints.kernels import NONE, Days, Ints, earliest_possible, first_run
+from stromal.endpoints.kernels import (
+    FAIL,
+    NONE,
+    PASS,
+    UNKNOWN,
+    Days,
+    Ints,
+    Statuses,
+    earliest_possible,
+    first_run,
+    last_begin,
+)
 from stromal.endpoints.series import Series
 from stromal.protocol.endpoints import EventSpec
 from stromal.protocol.rules import CountRule, RunRule
@@ -72,6 +83,8 @@ def reading_limit(
 
     Nothing after a competing event or a death is read; where the rule asks about transfusions,
     nothing after `complete_until` either, because silence then no longer means that none was given.
+    Participants whose transfusions have rows in the coverage table are read on: these rows say what
+    silence means.
 
     Returns
     -------
@@ -82,17 +95,18 @@ def reading_limit(
     days = context.last_days(anchor).join(events.select("p", competing="day"), on="p", how="left")
     limits = [pl.col("competing"), pl.col("death")]
     if any(rule.without_transfusion is not None for rule in counts):
-        limits.append(pl.col("complete_until"))
+        covered = pl.col("p").is_in(context.covered("transfusions")["p"].implode())
+        limits.append(pl.when(~covered).then("complete_until"))
     last = days.select("p", last=pl.min_horizontal(*limits).fill_null(_NEVER).cast(pl.Int32))
     return events, last
 
 
 def last_day_read(series: Series, context: Context) -> pl.DataFrame:
     """Give `p`, `seen` (last day with a telling count) and `stretch` (longest run of such days)."""
-    told = series.rows.filter(pl.col("records").list.len() > 0)
-    runs = told.with_columns(
-        block=(pl.col("day") - pl.col("day").cum_count().over("p").cast(pl.Int32))
-    )
+    told = series.rows.filter(
+        pl.col("status").is_in([PASS, FAIL]) & (pl.col("records").list.len() > 0)
+    ).select("p", "day")
+    runs = told.with_columns(block=pl.col("day") - pl.int_range(pl.len(), dtype=pl.Int32).over("p"))
     stretch = runs.group_by("p", "block").len().group_by("p").agg(stretch=pl.col("len").max())
     seen = told.group_by("p").agg(seen=pl.col("day").max())
     return (
@@ -122,14 +136,17 @@ def derive_runs(  # noqa: PLR0913
        `not_evaluable`, unless a competing event came first.
     2. The first run that qualifies, begun on or before `until`: `event` on its first day.
     3. Otherwise the competing event: `competing` on its day.
-    4. Otherwise, where the planned draws, or the draws that were taken, cannot show a run of
-       consecutive days: `not_evaluable`.
-    5. Otherwise `censored` at the last day on which a complete run could still have begun. Where
+    4. Otherwise, where no count tells anything, or where the planned draws, or the draws that were
+       taken (often enough and long enough, but too far apart), cannot show a run: `not_evaluable`.
+    5. Otherwise `censored` at the last day on which a complete run could still have begun: of the
+       counts that tell something, the last one from which the counts that follow it, had they all
+       met the rule, would have made a run. With a count on every day this is the last count less
+       the length of the run; with consecutive days it lies before the draws became too rare. Where
        the rule itself looks no earlier than day `earliest`, nobody can have had the event before,
        and who was seen for less is censored on the last day seen, at most the day before it.
 
-    `day_low` completes every day without a failing row in favour, `day_high` every missing draw
-    against.
+    `day_low` completes every day without a failing row in favour, up to the last count that tells
+    something; `day_high` completes every missing draw against.
     """
     stop = np.full(context.size, _NEVER if until is None else until, dtype=np.int32)
     arrays = (series.offsets, series.day, series.status, start.day)
@@ -137,9 +154,11 @@ def derive_runs(  # noqa: PLR0913
     high, _ = first_run(*arrays, stop, rule.values, rule.span, rule.gap, True)
     read = last_day_read(series, context)
     seen = read["seen"].fill_null(NONE).to_numpy()
-    could = np.minimum(stop, seen - rule.span).astype(np.int32)
-    found_or_could = np.where(first >= 0, stop, could).astype(np.int32)
-    low = earliest_possible(*arrays, found_or_could, rule.span)
+    complete = np.where(first >= 0, stop, np.minimum(stop, seen - rule.span)).astype(np.int32)
+    low = earliest_possible(*arrays, complete, rule.span)
+    could, enough = last_begin(
+        series.offsets, series.day, _told(series), rule.values, rule.span, rule.gap
+    )
     frame = (
         context.anchor(anchor)
         .join(
@@ -148,13 +167,15 @@ def derive_runs(  # noqa: PLR0913
             how="left",
         )
         .join(read, on="p")
+        .sort("p")
         .with_columns(
             event_day=_at(series, first, "day"),
             run_end=_at(series, last, "day"),
             records=_records(series, first, last),
             day_high=_at(series, high, "day"),
             day_low=pl.Series(low).replace(NONE, None),
-            could=pl.Series(could),
+            could=pl.Series(np.minimum(stop, could)),
+            unshown=pl.Series((could == NONE) & (enough == 1)),
             told=start.told,
             excluded=start.excluded,
             reason=start.reason,
@@ -164,6 +185,14 @@ def derive_runs(  # noqa: PLR0913
     known = pl.min_horizontal("seen", pl.lit(earliest - 1))
     frame = frame.with_columns(could=pl.max_horizontal("could", known, pl.lit(0)))
     return _decide(frame, rule, until, said, planned=shown)
+
+
+def _told(series: Series) -> Statuses:
+    """Give the statuses, those of days without a count (a transfusion alone) as unknown."""
+    bare = (pl.col("status") == FAIL) & (pl.col("records").list.len() == 0)
+    return series.rows.select(
+        pl.when(bare).then(pl.lit(UNKNOWN, pl.Int8)).otherwise("status")
+    ).to_series().to_numpy()  # fmt: skip
 
 
 def _can_be_shown(rule: RunRule, context: Context, analytes: list[str]) -> bool:
@@ -179,9 +208,7 @@ def _decide(
     frame: pl.DataFrame, rule: RunRule, until: int | None, said: str, *, planned: bool
 ) -> pl.DataFrame:
     """Choose each participant's status and say why."""
-    by_days = rule.of == "consecutive days"
-    stretch = pl.col("stretch").fill_null(0)
-    unshown = pl.lit(not planned) | (pl.lit(by_days) & (stretch < rule.values))
+    unshown = pl.lit(not planned) | pl.col("unshown")
     status = (
         pl.when(pl.col("anchor_day").is_null())
         .then(pl.lit("not_applicable"))
@@ -209,7 +236,7 @@ def _decide(
         .then("could"),
         day_low=pl.when(timed).then("day_low"),
         day_high=pl.when(timed).then("day_high"),
-        cause=_cause(is_, by_days=by_days),
+        cause=_cause(is_),
         because=pl.when(is_["event"])
         .then("records")
         .when(is_["competing"])
@@ -225,7 +252,7 @@ def _in_time(column: str, until: int | None) -> pl.Expr:
     return pl.lit(value=True) if until is None else pl.col(column) <= until
 
 
-def _cause(is_: dict[str, pl.Expr], *, by_days: bool) -> pl.Expr:
+def _cause(is_: dict[str, pl.Expr]) -> pl.Expr:
     """Name the competing event, or why there is no result."""
     return (
         pl.when(is_["competing"])
@@ -240,8 +267,7 @@ def _cause(is_: dict[str, pl.Expr], *, by_days: bool) -> pl.Expr:
         .then("reason")
         .when(pl.col("seen").is_null())
         .then(pl.lit("no counts"))
-        .when(pl.lit(by_days))
-        .then(pl.lit("draws cannot show the run"))
+        .otherwise(pl.lit("draws cannot show the run"))
     )
 
 
@@ -272,12 +298,14 @@ def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str) -> pl.Expr:
         .when(pl.col("excluded").is_not_null())
         .then(pl.format("{}.", "told"))
         .when(pl.col("seen").is_null())
-        .then(pl.lit("No count was recorded from the anchor on."))
+        .then(pl.lit("No count from the anchor on tells anything."))
         .otherwise(
             pl.format(
                 "{} cannot be shown: the blood was drawn on at most {} successive days.",
                 rule_said, pl.col("stretch").fill_null(0),
             )
+            if rule.of == "consecutive days"
+            else pl.format("{} cannot be shown: the draws are too few or too far apart.", rule_said)
         )
     )  # fmt: skip
 

@@ -2,12 +2,15 @@
 
 One row a participant and day. A day's status is
 
-1. `FAIL` where a count of the day fails its rule, or another analyte of the same blood bounds it
-   (neutrophils never exceed leucocytes), or a transfusion covers the day;
+1. `FAIL` where a count of the day fails its rule, or a transfusion covers the day;
 2. `PASS` where a count of the day meets its rule;
 3. `UNKNOWN` where a draw is missing or tells nothing: another analyte was measured on that day, a
-   planned draw was not taken, a bound such as "<38.5" leaves the question open, or the transfusion
-   log does not cover the days the rule asks about.
+   planned draw was not taken, or a bound such as "<38.5" leaves the question open. Where the
+   leucocytes of that day, which neutrophils and lymphocytes never exceed, settle the question, the
+   day fails or meets the rule all the same;
+4. `UNLOGGED` where the transfusion log has a hole in the days the rule asks about, or nothing says
+   until when it is kept (no coverage, no `complete_until`, no last contact, no death), and no count
+   of the day fails.
 
 Days without any row are days on which nothing was planned or measured.
 """
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from stromal.endpoints.kernels import FAIL, PASS, UNKNOWN
+from stromal.endpoints.kernels import FAIL, PASS, UNKNOWN, UNLOGGED
 from stromal.protocol.rules import CountRule, WithoutTransfusion
 
 if TYPE_CHECKING:
@@ -89,6 +92,7 @@ def build_series(
     rows = days.group_by("p", "day").agg(
         passing=(pl.col("status") == PASS).sum(),
         failing=(pl.col("status") == FAIL).sum(),
+        unlogged=(pl.col("status") == UNLOGGED).any(),
         height=pl.col("height").first() if len(counts) == 1 else pl.lit(None, pl.Float64).first(),
         below=pl.col("below").max(),
         records=pl.col("record_id").drop_nulls(),
@@ -99,6 +103,8 @@ def build_series(
         .then(PASS)
         .when(len(counts) - pl.col("failing").cast(pl.Int32) < lines)
         .then(FAIL)
+        .when("unlogged")
+        .then(UNLOGGED)
         .otherwise(UNKNOWN)
         .cast(pl.Int8)
     )
@@ -116,8 +122,12 @@ def build_series(
 def _one_count(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
     """Build one count's rows: at most one a participant and day, status of that count alone."""
     values = _values(rule, context, anchor)
-    others = _other_days(rule, context, anchor).join(values, on=["p", "day"], how="anti")
-    rows = pl.concat([values, others], how="diagonal")
+    others = _other_days(rule, context, anchor)
+    settled = others.filter(pl.col("status") != UNKNOWN)
+    open_ = values.filter(pl.col("status") == UNKNOWN).join(settled, on=["p", "day"], how="semi")
+    values = values.join(open_, on=["p", "day"], how="anti")
+    others = others.join(values, on=["p", "day"], how="anti")
+    rows = pl.concat([values, others])
     planned = context.planned_draws(rule.analyte, anchor)
     missed = planned.join(rows, on=["p", "day"], how="anti").with_columns(
         status=pl.lit(UNKNOWN, pl.Int8), reason=pl.lit(f"{rule.analyte} planned, not drawn")
@@ -132,22 +142,49 @@ def _one_count(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
 
 def _values(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
     """Give the day's count (the lowest of several) and whether it meets the rule."""
-    counts = (
-        context.dated("measurements", anchor)
-        .filter(pl.col("analyte") == rule.analyte)
-        .sort("p", "day", "high", "low", "record_id")
-        .unique(["p", "day"], keep="first", maintain_order=True)
+    all_counts = context.dated("measurements", anchor).filter(pl.col("analyte") == rule.analyte)
+    counts = all_counts.sort("p", "day", "high", "low", "record_id").unique(
+        ["p", "day"], keep="first", maintain_order=True
     )
-    status = _compare(rule)
-    return counts.select(
+    return _judged(_maybe_lower(counts, all_counts), rule).select(
         "p",
         "day",
-        status.alias("status"),
-        pl.when(status != UNKNOWN).then(pl.col("high")).alias("height"),
-        (status == FAIL).cast(pl.Int8).alias("below"),
+        "status",
+        pl.when(pl.col("status") != UNKNOWN).then(_known_height()).alias("height"),
+        (pl.col("status") == FAIL).cast(pl.Int8).alias("below"),
         "record_id",
         pl.format("{} {}", pl.lit(rule.analyte), _shown()).alias("reason"),
     )
+
+
+def _maybe_lower(counts: pl.DataFrame, all_counts: pl.DataFrame) -> pl.DataFrame:
+    """Widen a day's count where another of that day, known from below only, may be lower yet."""
+    bounds = all_counts.filter(pl.col("censored") == ">")
+    if bounds.is_empty():
+        return counts
+    lowest = bounds.group_by("p", "day").agg(maybe=pl.col("low").min())
+    wider = pl.col("maybe") < pl.col("low")
+    return (
+        counts.join(lowest, on=["p", "day"], how="left")
+        .with_columns(
+            pl.when(wider).then("maybe").otherwise("low").alias("low"),
+            pl.when(wider & pl.col("censored").is_null())
+            .then(pl.lit(">"))
+            .otherwise("censored")
+            .alias("censored"),
+        )
+        .drop("maybe")
+    )
+
+
+def _judged(counts: pl.DataFrame, rule: CountRule) -> pl.DataFrame:
+    """Add the status of counts under a rule."""
+    return counts.with_columns(status=_compare(rule))
+
+
+def _known_height() -> pl.Expr:
+    """Give the count, or of a bound the number that is known."""
+    return pl.when(pl.col("high").is_finite()).then("high").otherwise("low")
 
 
 def _shown() -> pl.Expr:
@@ -189,35 +226,79 @@ def _compare(rule: CountRule) -> pl.Expr:
 def _other_days(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
     """Give the days on which another analyte of the blood was measured.
 
-    Leucocytes bound neutrophils and lymphocytes from above: where they already fail a rule that
-    asks for a high enough count, the missing count fails too.
+    Leucocytes bound neutrophils and lymphocytes from above. Where they are below what a rule asks
+    for at least, the missing count fails; where they are within what a rule asks for at most, it
+    meets the rule.
     """
     others = context.dated("measurements", anchor).filter(
         pl.col("analyte").is_in(_BLOOD) & (pl.col("analyte") != rule.analyte)
     )
-    bounded = rule.analyte in {"ANC", "ALC"} and rule.rises
-    fails = (pl.col("analyte") == "WBC") & (_compare(rule) == FAIL) & pl.lit(bounded)
+    if rule.analyte in {"ANC", "ALC"}:
+        leucocytes = _settled_by_leucocytes(others.filter(pl.col("analyte") == "WBC"), rule)
+    else:
+        leucocytes = _no_rows()
+    rest = (
+        others.select("p", "day")
+        .unique()
+        .join(leucocytes, on=["p", "day"], how="anti")
+        .with_columns(
+            status=pl.lit(UNKNOWN, pl.Int8),
+            height=pl.lit(None, pl.Float64),
+            below=pl.lit(0, pl.Int8),
+            record_id=pl.lit(None, pl.String),
+            reason=pl.lit(f"{rule.analyte} not measured"),
+        )
+    )
+    return pl.concat([leucocytes, rest])
+
+
+def _settled_by_leucocytes(leucocytes: pl.DataFrame, rule: CountRule) -> pl.DataFrame:
+    """Give the days on which the leucocytes alone settle whether the count meets the rule."""
+    lower = rule.model_copy(update={"at_most": None, "below": None})
+    upper = rule.model_copy(update={"at_least": None, "above": None})
+    status = (
+        pl.when(_compare(lower) == FAIL).then(FAIL)
+        if rule.rises
+        else pl.when(_compare(upper) == PASS).then(PASS)
+    )
     return (
-        others.with_columns(fails=fails)
-        .sort("p", "day", "fails", "record_id", descending=[False, False, True, False])
+        leucocytes.with_columns(status=status.cast(pl.Int8))
+        .filter(pl.col("status").is_not_null())
+        .sort("p", "day", "high", "record_id")
         .unique(["p", "day"], keep="first", maintain_order=True)
         .select(
             "p",
             "day",
-            pl.when("fails").then(FAIL).otherwise(UNKNOWN).cast(pl.Int8).alias("status"),
-            pl.when("fails").then("record_id").alias("record_id"),
-            pl.when("fails")
-            .then(pl.format("{} at most the leucocytes, {}", pl.lit(rule.analyte), _shown()))
-            .otherwise(pl.format("{} not measured", pl.lit(rule.analyte)))
-            .alias("reason"),
+            "status",
+            pl.col("high").alias("height"),
+            (pl.col("status") == FAIL).cast(pl.Int8).alias("below"),
+            "record_id",
+            pl.format("{} at most the leucocytes, {}", pl.lit(rule.analyte), _shown()).alias(
+                "reason"
+            ),
         )
+    )
+
+
+def _no_rows() -> pl.DataFrame:
+    """Give no rows, with the columns of counts."""
+    return pl.DataFrame(
+        schema={
+            "p": pl.Int64,
+            "day": pl.Int32,
+            "status": pl.Int8,
+            "height": pl.Float64,
+            "below": pl.Int8,
+            "record_id": pl.String,
+            "reason": pl.String,
+        }
     )
 
 
 def _under_transfusions(
     rows: pl.DataFrame, rule: WithoutTransfusion, context: Context, anchor: str
 ) -> pl.DataFrame:
-    """Make every day that a transfusion covers a failing day, and unlogged days unknown.
+    """Make every day that a transfusion covers a failing day, and mark days that are not logged.
 
     `before`: the day of the transfusion (day 0) to day `for - 1`. `during`: the day alone.
     """
@@ -246,19 +327,27 @@ def _under_transfusions(
         .then(told)
         .otherwise("reason"),
     )
+    rows = rows.drop("transfused")
     unknown = context.uncovered("transfusions", anchor, length)
     if unknown.is_empty():
-        return rows.drop("transfused")
-    return (
-        rows.join(unknown.with_columns(unlogged=pl.lit(value=True)), on=["p", "day"], how="left")
-        .with_columns(
-            status=pl.when(pl.col("unlogged") & (pl.col("status") == PASS))
-            .then(UNKNOWN)
-            .otherwise("status")
-            .cast(pl.Int8),
-            reason=pl.when(pl.col("unlogged") & (pl.col("status") == PASS))
-            .then(pl.format("{}, transfusions not logged", "reason"))
-            .otherwise("reason"),
-        )
-        .drop("transfused", "unlogged")
+        return rows
+    rows = rows.join(
+        unknown.with_columns(unlogged=pl.lit(value=True)),
+        on=["p", "day"],
+        how="full",
+        coalesce=True,
     )
+    open_ = pl.col("unlogged") & (pl.col("status").fill_null(UNKNOWN) != FAIL)
+    return rows.with_columns(
+        status=pl.when(open_).then(UNLOGGED).otherwise("status").cast(pl.Int8),
+        reason=pl.when(open_)
+        .then(
+            pl.concat_str(
+                "reason",
+                pl.lit(f"{name} transfusions not logged"),
+                separator=", ",
+                ignore_nulls=True,
+            )
+        )
+        .otherwise("reason"),
+    ).drop("unlogged")

@@ -19,8 +19,9 @@ def derive_time_to_event(
        a competing event, and among events the one that the definition names first.
     2. A competing event before it: `competing`.
     3. Neither by `until`: `censored` on that day, or at the end of follow-up where that is earlier.
-       Follow-up ends at `last_contact` where death is the only event, else at `complete_until`
-       (up to then all events are recorded), or at `last_contact` where that is not given.
+       Follow-up ends at `last_contact` where death is the only event and nothing else competes,
+       else at `complete_until` (up to then all events are recorded), or at `last_contact` where
+       that is not given; in any case at death.
     4. No event and no end of follow-up recorded: `not_evaluable`.
 
     Returns
@@ -33,7 +34,7 @@ def derive_time_to_event(
     Stands with the definition (`protocol.endpoints.EventTimes.sources`).
     """
     rule = endpoint.time_to_event
-    only_death = [spec.event for spec in rule.events] == ["death"]
+    only_death = all(spec.event == "death" for spec in (*rule.events, *endpoint.competing))
     events = context.first_events(rule.events, endpoint.from_)
     competing = context.first_events(endpoint.competing, endpoint.from_)
     end = "last_contact" if only_death else "complete_until"
@@ -43,7 +44,12 @@ def derive_time_to_event(
         .join(_renamed(events, "event"), on="p", how="left")
         .join(_renamed(competing, "competing"), on="p", how="left")
         .join(context.last_days(endpoint.from_), on="p")
-        .with_columns(end=pl.min_horizontal(end, until), until=until)
+        .with_columns(followed=pl.min_horizontal(end, "death"), until=until)
+        .with_columns(
+            end=pl.when(pl.col("followed").is_not_null()).then(
+                pl.min_horizontal("followed", "until")
+            )
+        )
         .with_columns(
             event_day=pl.when(pl.col("event_day") <= pl.col("until").fill_null(10**6)).then(
                 "event_day"
@@ -108,6 +114,8 @@ def _decided(frame: pl.DataFrame) -> pl.DataFrame:
             .then(pl.lit("end of follow-up"))
             .when(by_status["not_applicable"])
             .then(pl.lit("anchor did not happen"))
+            .when(pl.col("end").is_not_null())
+            .then(pl.lit("follow-up ends before the anchor"))
             .otherwise(pl.lit("end of follow-up not recorded")),
             because=pl.when(by_status["event"])
             .then(pl.concat_list("event_id"))
@@ -125,6 +133,8 @@ def _decided(frame: pl.DataFrame) -> pl.DataFrame:
             .then(pl.format("No event by day {} ({}).", "day", "cause"))
             .when(by_status["not_applicable"])
             .then(pl.lit("The moment from which days count did not happen."))
+            .when(pl.col("end").is_not_null())
+            .then(pl.lit("Follow-up ends before the moment from which days count."))
             .otherwise(pl.lit("No event is recorded and neither is the end of follow-up."))
         )
         .select(

@@ -43,8 +43,9 @@ def derive_event_count(context: Context, name: str, endpoint: EventCountEndpoint
     """Count each participant's events of the named kinds, from the anchor on.
 
     1. Events before the anchor, after `until`, below the grade, or not judged related to any of the
-       named agents do not count. An event whose relatedness nobody judged is not counted as
-       related; the note tells how many such events there were.
+       named agents do not count. An event whose relatedness was not judged for each of the agents
+       is not counted as related; the note tells how many such events there were. An event without
+       grade does not count where a grade is asked for.
     2. `status` is `yes` with one event or more (`day` is the first one's), else `no`; `count` is
        the number of events.
 
@@ -88,19 +89,17 @@ def derive_event_count(context: Context, name: str, endpoint: EventCountEndpoint
 
 
 def _unjudged(context: Context, endpoint: EventCountEndpoint) -> pl.DataFrame:
-    """Count the events that would count had their relatedness to the agents been judged."""
+    """Count the events that might count: related to no agent, and not judged for every one."""
     rule = endpoint.event_count
     if rule.related_to is None:
         return pl.DataFrame(schema={"p": pl.Int64, "unjudged": pl.UInt32})
     open_rule = rule.model_copy(update={"related_to": None})
-    judged = pl.concat_list(
-        pl.col("related_to").fill_null(pl.lit([], pl.List(pl.String))),
-        pl.col("not_related_to").fill_null(pl.lit([], pl.List(pl.String))),
-    )
     wanted = list(rule.related_to)
+    related = pl.col("related_to").list.eval(pl.element().is_in(wanted)).list.any()
+    excluded = pl.all_horizontal(pl.col("not_related_to").list.contains(name) for name in wanted)
     return (
         counted_events(context, endpoint.model_copy(update={"event_count": open_rule}))
-        .filter(~judged.list.eval(pl.element().is_in(wanted)).list.any().fill_null(value=False))
+        .filter(~related.fill_null(value=False) & ~excluded.fill_null(value=False))
         .group_by("p")
         .agg(unjudged=pl.len())
     )
@@ -149,7 +148,13 @@ def derive_chain(context: Context, name: str, endpoint: ChainEndpoint) -> pl.Dat
         reached.append(here)
     best = (
         pl.concat(reached)
-        .sort("p", "step", "day", descending=[False, True, False])
+        .sort(
+            "p",
+            "step",
+            "day",
+            pl.col("because").list.join(" "),
+            descending=[False, True, False, False],
+        )
         .unique("p", keep="first", maintain_order=True)
         .drop("leads_to", "step")
     )
