@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from stromal.report.view import StudyView
-from stromal.report.words import humanise
+from stromal.report.words import humanise, spell_out
 
 __all__ = ["ArmFlow", "Box", "Flow", "trace_flow"]
 
@@ -95,7 +95,8 @@ def _arm(view: StudyView, arm: str | None) -> ArmFlow:
     )  # fmt: skip
     sets: list[Box] = []
     for name, (members, excluded) in view.sets.items():
-        out = excluded.join(ids, on="participant_id", how="semi")["reason"].to_list()
+        left = excluded.join(ids, on="participant_id", how="semi")["reason"]
+        out = [spell_out(reason, view.protocol.products) for reason in left]
         n = members.join(ids, on="participant_id", how="semi").height
         label = view.protocol.analysis_sets[name].label
         sets.append(Box(label, n, tuple(Counter(out).most_common())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from stromal.report.words import humanise, sentence
 
 __all__ = [
     "Table",
+    "baseline_columns",
     "tabulate_assumptions",
     "tabulate_baseline",
     "tabulate_criteria",
@@ -95,7 +97,7 @@ def tabulate_baseline(view: StudyView) -> Table | None:
     arms = _arms(view)
     absent = "not published" if view.data == "reconstruction" else "not recorded"
     rows: list[tuple[str, ...]] = []
-    for column in _baseline_columns(view):
+    for column in baseline_columns(view):
         values = [people.filter(pl.col("arm") == arm)[column] for arm in arms] or [people[column]]
         everyone = people[column]
         if everyone.null_count() == everyone.len():
@@ -119,7 +121,7 @@ def _arms(view: StudyView) -> list[str]:
     return [arm for arm in view.protocol.arms if arm in found]
 
 
-def _baseline_columns(view: StudyView) -> list[str]:
+def baseline_columns(view: StudyView) -> list[str]:
     """Give the columns that describe participants: the known ones first."""
     people = view.context.participants
     first = ["age", "sex", "weight_kg", "site"]
@@ -203,7 +205,8 @@ def tabulate_exposure(view: StudyView) -> Table | None:
     names = (
         "Participants", "of whom infused", "Infusions planned (required)", "Infusions given",
         "of these early", "of these late", "of these extra", "Missed",
-        "Not due (death, withdrawal)", "Still due", "Cannot say", "Infusions per infused participant, median (range)",
+        "Not due (death, withdrawal)", "Still due", "Cannot say",
+        "Infusions per infused participant, median (range)",
         "Planned dose", "Delivered cells per kg and infusion, median (range)",
         "Delivered cells per infusion, median (range)",
     )  # fmt: skip
@@ -233,10 +236,17 @@ def _exposure_of(view: StudyView, row: dict[str, Any]) -> list[str]:
     return [
         *(DASH if count is None else str(count) for count in counts),
         per,
-        "; ".join(dose.replace(" x ", " × ") for dose in doses) or DASH,
+        "; ".join(_powers(dose) for dose in doses) or DASH,
         _cells_median(row, "per_kg"),
         _cells_median(row, "cells"),
     ]
+
+
+def _powers(text: str) -> str:
+    """Write powers of ten as people do: `1 x 10^6` is 1 × 10⁶."""
+    raised = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    found = re.sub(r"10\^(\d+)", lambda power: "10" + power[1].translate(raised), text)
+    return found.replace(" x 10", " × 10")
 
 
 def _cells_median(row: dict[str, Any], name: str) -> str:
@@ -304,7 +314,7 @@ def tabulate_plan(view: StudyView) -> Table | None:
             view.protocol.arms[row["arm"]].label, humanise(row["product"]), str(row["number"]),
             "if needed" if row["optional"] else "yes",
             "not stated" if due is None else f"day {due} from {_anchor(view, row['anchor'])}",
-            window, row["dose"].replace(" x ", " × "),
+            window, _powers(row["dose"]),
         ))  # fmt: skip
     columns = ("Arm", "Product", "No.", "Required", "Due", "Window", "Dose")
     return Table("Planned infusions", columns, tuple(rows), frozenset({2}))

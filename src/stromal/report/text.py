@@ -38,9 +38,9 @@ def describe_estimate(estimate: Estimate, n: int) -> str:
     if estimate.value is None:
         return "not shown" if not estimate.note else estimate.note
     if estimate.day is None:
-        counted = "" if estimate.events is None else f"{estimate.events} of {n}: "
+        counted = "" if estimate.events is None else f"{estimate.events} of {n}, "
         return f"{counted}{as_percent(estimate.value)}"
-    return as_with_error(estimate.value, estimate.standard_error)
+    return as_with_error(estimate.value, estimate.standard_error or None)
 
 
 def has_interval(estimate: Estimate) -> bool:
@@ -124,17 +124,20 @@ def describe_comparison(comparison: Comparison) -> str:
 
 
 def describe_headline(result: Result, unit: str = "") -> str:
-    """Say a result in one sentence: number, interval with its method, groups, test."""
+    """Say a result in a sentence or two: numbers by group, intervals with their method, tests.
+
+    The label of the analysis is not part of it.
+    """
     groups = [group for group in result.groups if describe_group(result, group) != DASH]
     if not groups:
         why = result.withheld[0].why if result.withheld else "nobody has a result"
-        return f"{result.label}: not shown, {why}."
+        return f"Not shown: {why}."
     several = len(groups) > 1
     told = [
         (f"{group.label}: " if several else "") + describe_group(result, group, unit)
         for group in groups
     ]
-    said = f"{result.label}: {'; '.join(told)}."
+    said = f"{'; '.join(told)}."
     interval = next(
         (e for group in groups for e in group.estimates if has_interval(e)),
         None,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["PRODUCT_WORDS", "humanise", "sentence"]
+__all__ = ["PRODUCT_WORDS", "humanise", "sentence", "spell_out"]
 
 _SPELLED = {
     "agvhd": "aGVHD",
@@ -53,6 +54,19 @@ def humanise(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return name
     return " ".join(_SPELLED.get(part.lower(), part) for part in name.split("_") if part)
+
+
+def spell_out(text: str, names: Iterable[str]) -> str:
+    """Write the names that stand in a sentence as words.
+
+    Examples
+    --------
+    >>> spell_out("no infusion of uc_msc given", ["uc_msc"])
+    'no infusion of umbilical-cord MSC given'
+    """
+    for name in names:
+        text = re.sub(rf"\b{re.escape(name)}\b", lambda found: humanise(found[0]), text)
+    return text
 
 
 def sentence(text: str) -> str:

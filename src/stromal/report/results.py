@@ -1,0 +1,203 @@
+"""One analysis as a report shows it: its table, its tests, its figures, whom it leaves out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from stromal.analysis.estimate import Estimate
+from stromal.analysis.results import Group, Result
+from stromal.protocol.analyses import SummaryAnalysis
+from stromal.report.figures import plot_curves, plot_estimates
+from stromal.report.numbers import DASH, as_duration, as_interval, as_number, as_percent
+from stromal.report.sources import Cited, cite
+from stromal.report.tables import Table
+from stromal.report.text import (
+    describe_comparison,
+    describe_headline,
+    describe_median,
+    describe_summary,
+)
+from stromal.report.view import StudyView
+from stromal.report.words import humanise, spell_out
+
+__all__ = ["ResultBlock", "show_result", "unit_of"]
+
+
+@dataclass(frozen=True)
+class ResultBlock:
+    """One analysis, ready to be written."""
+
+    result: Result
+    headline: str
+    table: Table | None
+    lines: tuple[str, ...]
+    sources: tuple[Cited, ...]
+    as_written: str
+    figure: Markup | None
+    figure_caption: str
+    excluded: tuple[tuple[str, int], ...]
+    excluded_table: Table | None
+
+
+def unit_of(view: StudyView, result: Result) -> str:
+    """Give the unit of a summary, where the analysis says what it is of."""
+    spec = view.protocol.analyses.get(result.id)
+    if isinstance(spec, SummaryAnalysis) and (spec.endpoint or spec.follow_up):
+        return "days"
+    if isinstance(spec, SummaryAnalysis) and spec.exposure == "infusions":
+        return "infusions"
+    return ""
+
+
+def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultBlock:
+    """Make one analysis ready to be written.
+
+    Parameters
+    ----------
+    view
+        The study.
+    result
+        One of its analyses.
+    individual
+        Whether participants may be named.
+    """
+    endpoint = view.protocol.endpoints.get(result.endpoint)
+    unit = unit_of(view, result)
+    anchor = str(getattr(endpoint, "from_", None) or view.protocol.day_zero)
+    label = view.protocol.anchors[anchor].label or humanise(anchor)
+    drawn = plot_curves(result, data=view.data, anchor=label)
+    is_curve = drawn is not None
+    drawn = drawn or plot_estimates(result, data=view.data)
+    listed = tuple(
+        (row["participant_id"], spell_out(row["reason"], view.protocol.products))
+        for row in result.excluded.to_dicts()
+    )
+    reasons = Counter(reason for _, reason in listed).most_common()
+    return ResultBlock(
+        result=result,
+        headline=describe_headline(result, unit),
+        table=_table(result, unit),
+        lines=tuple(_lines(result)),
+        sources=tuple(cite(source) for source in result.sources),
+        as_written=endpoint.as_written or "" if endpoint else "",
+        figure=Markup(drawn) if drawn else None,  # noqa: S704  (our own, escaped)
+        figure_caption=_caption(view, result, is_curve=is_curve) if drawn else "",
+        excluded=tuple(reasons),
+        excluded_table=Table("Left out of this analysis", ("Participant", "Because"), listed)
+        if individual and listed
+        else None,
+    )
+
+
+def _table(result: Result, unit: str) -> Table | None:
+    """Tabulate the numbers of an analysis, a row a group (and day)."""
+    if not result.groups:
+        return None
+    if result.kind == "summary":
+        rows = tuple((g.label, str(g.n), describe_summary(result, g, unit)) for g in result.groups)
+        return Table("Result", ("Group", "n", "Summary"), rows, frozenset({1}))
+    estimates = [(group, e) for group in result.groups for e in group.estimates]
+    interval = next((e.interval_text for _, e in estimates), "Interval")
+    method = next((e.method for _, e in estimates), "")
+    if result.kind == "proportion":
+        rows = tuple(
+            (g.label, str(g.n), _count(e.events), _value(e), _interval(e), _remark(e))
+            for g, e in estimates
+        )
+        columns = ("Group", "n", "With", "Proportion", interval, "Note")
+        return _trimmed(Table(f"Result ({method})", columns, rows, frozenset({1, 2, 3, 4})))
+    what = "Without the event" if result.kind == "survival" else "With the event"
+    rows = tuple(
+        (
+            g.label, str(g.n), _count(e.events), as_duration(e.day or 0.0), _count(e.at_risk),
+            _value(e), _error(e), _interval(e), _remark(e),
+        )
+        for g, e in estimates
+    )  # fmt: skip
+    columns = ("Group", "n", "Events", "After", "At risk", what, "Standard error", interval, "Note")
+    return _trimmed(Table(f"Result ({method})", columns, rows, frozenset({1, 2, 4, 5, 6, 7})))
+
+
+def _trimmed(table: Table) -> Table:
+    """Drop a last column in which nothing stands."""
+    if any(row[-1] for row in table.rows):
+        return table
+    rows = tuple(row[:-1] for row in table.rows)
+    return Table(table.caption, table.columns[:-1], rows, table.numeric)
+
+
+def _count(count: int | None) -> str:
+    return DASH if count is None else str(count)
+
+
+def _value(estimate: Estimate) -> str:
+    return as_percent(estimate.value)
+
+
+def _error(estimate: Estimate) -> str:
+    error = estimate.standard_error
+    return DASH if error is None or (not error and estimate.note) else as_percent(error)
+
+
+def _interval(estimate: Estimate) -> str:
+    return as_interval(estimate.low, estimate.high)
+
+
+def _remark(estimate: Estimate) -> str:
+    return estimate.note
+
+
+def _lines(result: Result) -> list[str]:
+    """Say levels, medians and tests, a line each."""
+    lines: list[str] = []
+    several = len(result.groups) > 1
+    for group in result.groups:
+        name = f"{group.label}: " if several else ""
+        if len(group.levels) > 1 or (group.levels and result.kind == "proportion"):
+            lines.append(f"{name}{_levels(group)}")
+        if group.median is not None:
+            said = describe_median(group.median) if group.median.value is not None else (
+                "median not reached"
+            )  # fmt: skip
+            lines.append(f"{name}{said}, {group.median.interval_text}")
+    for comparison in result.comparisons:
+        said = describe_comparison(comparison)
+        lines.append(said + (f" ({comparison.note})" if comparison.note else ""))
+    return lines
+
+
+def _levels(group: Group) -> str:
+    return ", ".join(f"{humanise(level)} {count}" for level, count in group.levels.items())
+
+
+def _caption(view: StudyView, result: Result, *, is_curve: bool) -> str:
+    """Say what a figure shows and what its signs mean."""
+    if not is_curve:
+        return f"{result.label}. Squares are estimates, lines their intervals."
+    method = next(g.curve.method for g in result.groups if g.curve is not None)
+    interval = next((e.interval_text for g in result.groups for e in g.estimates), "")
+    said = (
+        f"{result.label} ({method}). Bands are pointwise intervals ({interval}); strokes are "
+        "participants censored on that day; dots with bars are the values at the days that the "
+        "protocol names."
+    )
+    if view.data == "reconstruction":
+        said += (
+            " Only the values at those days are determined by the publication: the times in "
+            "between are arbitrary, and so are the strokes."
+        )
+    return said
+
+
+def range_text(low: float, high: float) -> str:
+    """Write the range of a statistic.
+
+    Examples
+    --------
+    >>> range_text(0.10253509, 0.51460116)
+    '0.103 to 0.515'
+    """
+    return f"{as_number(low)} to {as_number(high)}"
