@@ -75,8 +75,7 @@ def judge_rule(context: Context, rule: Rule) -> Judgement:
     Raises
     ------
     UsageError
-        A rule names an endpoint that the protocol defines and that is not derived yet, or compares
-        a count with words.
+        A rule names an endpoint that the protocol defines and that is not derived yet.
     UnitError
         A bound has a unit that does not belong to what it is compared with.
     """
@@ -189,14 +188,7 @@ def _number_of(rule: VariableRule) -> tuple[pl.Expr, str | None]:
 
 def _judge_measurement(context: Context, rule: MeasurementRule) -> Judgement:
     """Judge the last count before an anchor."""
-    if rule.is_ is not None:
-        raise UsageError(
-            f"the rule on `measurement: {rule.measurement}` compares a count with words; "
-            "compare it with `at_least`, `above`, `at_most` or `below`"
-        )
     unit = ANALYTE_UNITS[rule.measurement]
-    for bound in _bounds(rule).values():
-        bound.to(unit)  # refuses a bound without the analyte's unit
     rows = _last_day(context.dated("measurements", rule.before).filter(
         pl.col("analyte") == rule.measurement), rule.within)  # fmt: skip
     timed = pl.col("time").is_not_null().all().over("p")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from stromal.protocol.fields import Duration, Measure, Model, Name, Text
+from stromal.protocol.rules import ANALYTE_UNITS, bound_unit
 from stromal.protocol.tagged import key_of
 from stromal.protocol.timing import Analyte
 
@@ -70,6 +71,16 @@ class MeasurementRule(_Comparison):
     measurement: Analyte
     before: Name
     within: Duration
+
+    @model_validator(mode="after")
+    def _in_the_units_of_the_count(self) -> MeasurementRule:
+        if self.is_ is not None:
+            raise ValueError("a count is compared with numbers, not with words")
+        bounds = [self.above, self.at_least, self.from_, self.below, self.at_most, self.to]
+        for bound in bounds:
+            if bound is not None:
+                bound_unit(bound.unit, ANALYTE_UNITS[self.measurement], self.measurement)
+        return self
 
 
 class AssessmentRule(_Comparison):

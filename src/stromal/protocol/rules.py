@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from stromal.core.units import dimension_of
 from stromal.protocol.fields import Concentration, Duration, Model
 from stromal.protocol.timing import Analyte
 
@@ -16,6 +17,7 @@ __all__ = [
     "NadirRule",
     "RunRule",
     "WithoutTransfusion",
+    "bound_unit",
 ]
 
 BloodProduct = Literal["platelets", "red_cells", "granulocytes", "plasma"]
@@ -89,8 +91,6 @@ class CountRule(Model):
 
 def bound_unit(unit: str, expected: str, analyte: str) -> None:
     """Refuse a unit that does not belong to the analyte."""
-    from stromal.core.units import dimension_of  # noqa: PLC0415
-
     if dimension_of(unit) != dimension_of(expected):
         raise ValueError(
             f"{analyte} is compared in {expected} or a unit that converts into it; got '{unit}'"

@@ -1,6 +1,6 @@
 import pytest
 
-from stromal.core import UnitError, UsageError
+from stromal.core import ProtocolError, UnitError, UsageError
 from stromal.endpoints.context import Context
 from stromal.endpoints.derive import derive_all
 from stromal.endpoints.screening import CRITERION_COLUMNS, screen, screen_criteria
@@ -331,9 +331,9 @@ def test_what_was_seen_is_told_with_its_record(tmp_path):
 
 def test_a_count_cannot_be_compared_with_words_or_plain_numbers(tmp_path):
     rule = "{{measurement: PLT, {}, before: enrolment, within: 7 d}}"
-    with pytest.raises(UsageError, match="compares a count with words"):
+    with pytest.raises(ProtocolError, match="compared with numbers, not with words"):
         judged(tmp_path / "a", rule.format("is: [low]"), people({}))
-    with pytest.raises(UnitError):
+    with pytest.raises(ProtocolError, match="is compared in 10"):
         judged(tmp_path / "b", rule.format("below: 20"), people({}))
 
 
