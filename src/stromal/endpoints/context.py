@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -36,6 +37,9 @@ class Context:
     protocol: Protocol
     records: TrialRecords
     derived: dict[str, pl.DataFrame] = field(default_factory=dict[str, pl.DataFrame])
+    _kept: dict[tuple[str, ...], pl.DataFrame] = field(
+        default_factory=dict[tuple[str, ...], pl.DataFrame], repr=False, compare=False
+    )
 
     @cached_property
     def participants(self) -> pl.DataFrame:
@@ -47,10 +51,19 @@ class Context:
         """Number of participants."""
         return self.participants.height
 
-    @cached_property
+    def _once(self, key: tuple[str, ...], build: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Build a frame that follows from protocol and records alone once for all endpoints."""
+        if key not in self._kept:
+            self._kept[key] = build()
+        return self._kept[key]
+
+    @property
     def _anchors(self) -> pl.DataFrame:
-        return self.participants.select("p", "participant_id").join(
-            anchor_days(self.protocol, self.records), on="participant_id", how="left"
+        return self._once(
+            ("anchors",),
+            lambda: self.participants.select("p", "participant_id").join(
+                anchor_days(self.protocol, self.records), on="participant_id", how="left"
+            ),
         )
 
     def anchor(self, name: str) -> pl.DataFrame:
@@ -61,8 +74,12 @@ class Context:
         """Give a dated table with `p` and with `day` counted from an anchor.
 
         Rows of participants without the anchor, and (unless `undated`) rows without a day, are not
-        given.
+        given. Sorted by participant and day.
         """
+        key = ("dated", table, anchor, str(undated))
+        return self._once(key, lambda: self._dated(table, anchor, undated=undated))
+
+    def _dated(self, table: str, anchor: str, *, undated: bool) -> pl.DataFrame:
         return (
             self.records[table]
             .join(
@@ -70,11 +87,15 @@ class Context:
             )
             .with_columns(day=(pl.col("day") - pl.col("anchor_day")).cast(pl.Int32))
             .filter(pl.col("anchor_day").is_not_null(), pl.col("day").is_not_null() | undated)
+            .sort("p", "day", nulls_last=True, maintain_order=True)
         )
 
-    @cached_property
+    @property
     def _draws(self) -> pl.DataFrame:
         """Place the planned draws on days from day zero, up to the end of what is recorded."""
+        return self._once(("draws",), self._place_draws)
+
+    def _place_draws(self) -> pl.DataFrame:
         seen = self.records["measurements"].group_by("participant_id").agg(seen=pl.col("day").max())
         people = self._anchors.join(
             self.participants.select(
@@ -109,8 +130,20 @@ class Context:
            `complete_until`. Where that, the last contact and the day of death are all unknown, no
            day of measurement is covered.
         """
+        held = self.covered(table)
+        endless = (
+            self.last_days(anchor)
+            .filter(pl.col("complete_until").is_null() & pl.col("death").is_null())
+            .select("p")
+            .join(held, on="p", how="anti")
+        )
         coverage = self.dated_coverage(table, anchor)
-        draws = self.dated("measurements", anchor).select("p", "day").unique()
+        draws = (
+            self.dated("measurements", anchor)
+            .select("p", "day")
+            .join(pl.concat([held, endless]), on="p", how="semi")
+            .unique()
+        )
         inside = (
             draws.join(coverage, on="p")
             .filter(
@@ -120,17 +153,9 @@ class Context:
             .select("p", "day")
             .unique()
         )
-        held = self.covered(table)
-        endless = (
-            self.last_days(anchor)
-            .filter(pl.col("complete_until").is_null() & pl.col("death").is_null())
-            .select("p")
-            .join(held, on="p", how="anti")
-        )
         return pl.concat(
             [
-                draws.join(held, on="p", how="semi").join(inside, on=["p", "day"], how="anti"),
-                draws.join(endless, on="p", how="semi"),
+                draws.join(inside, on=["p", "day"], how="anti"),
                 coverage.select("p", day=(pl.col("to_day") + 1).cast(pl.Int32)),
             ]
         ).unique()

@@ -11,6 +11,7 @@ from stromal.core import UsageError
 from stromal.endpoints.adjudicated import derive_adjudicated
 from stromal.endpoints.context import Context
 from stromal.endpoints.cytopenia import derive_cytopenia
+from stromal.endpoints.outcome import DERIVED_COLUMNS
 from stromal.endpoints.recovery import derive_recovery
 from stromal.endpoints.response import derive_response
 from stromal.endpoints.survival import derive_time_to_event
@@ -61,7 +62,9 @@ def derive(protocol: Protocol, records: TrialRecords) -> pl.DataFrame:
     """
     context = derive_all(protocol, records)
     frames = [context.derived[name] for name in protocol.endpoints if name in context.derived]
-    return pl.concat(frames) if frames else pl.DataFrame()
+    if not frames:
+        return pl.DataFrame(schema={**DERIVED_COLUMNS, "anchor_day": pl.Int32, "count": pl.Int32})
+    return pl.concat(frames)
 
 
 def derive_all(protocol: Protocol, records: TrialRecords) -> Context:

@@ -88,35 +88,50 @@ def build_series(
         what is recorded).
     """
     parts = [_one_count(rule, context, anchor) for rule in counts]
-    days = pl.concat(parts)
-    rows = days.group_by("p", "day").agg(
-        passing=(pl.col("status") == PASS).sum(),
-        failing=(pl.col("status") == FAIL).sum(),
-        unlogged=(pl.col("status") == UNLOGGED).any(),
-        height=pl.col("height").first() if len(counts) == 1 else pl.lit(None, pl.Float64).first(),
-        below=pl.col("below").max(),
-        records=pl.col("record_id").drop_nulls(),
-        reason=pl.col("reason").str.join("; "),
+    rows = parts[0] if len(parts) == 1 else _together(parts, lines)
+    rows = (
+        rows.join(last, on="p", how="inner")
+        .filter((pl.col("day") >= 0) & (pl.col("day") <= pl.col("last")))
+        .select(
+            "p",
+            "day",
+            "status",
+            pl.col("height").fill_null(float("nan")),
+            "below",
+            records=pl.concat_list("record_id").list.drop_nulls() if len(parts) == 1 else "records",
+            reason="reason",
+        )
+        .sort("p", "day")
+    )
+    offsets = np.searchsorted(rows["p"].to_numpy(), np.arange(context.size + 1)).astype(np.int64)
+    return Series(rows, offsets)
+
+
+def _together(parts: list[pl.DataFrame], lines: int) -> pl.DataFrame:
+    """Put the rows of several counts together: a day meets the rule where `lines` of them do."""
+    rows = (
+        pl.concat(parts)
+        .group_by("p", "day")
+        .agg(
+            passing=(pl.col("status") == PASS).sum(),
+            failing=(pl.col("status") == FAIL).sum(),
+            unlogged=(pl.col("status") == UNLOGGED).any(),
+            below=pl.col("below").max(),
+            records=pl.col("record_id").drop_nulls(),
+            reason=pl.col("reason").str.join("; "),
+        )
     )
     status = (
         pl.when(pl.col("passing") >= lines)
         .then(PASS)
-        .when(len(counts) - pl.col("failing").cast(pl.Int32) < lines)
+        .when(len(parts) - pl.col("failing").cast(pl.Int32) < lines)
         .then(FAIL)
         .when("unlogged")
         .then(UNLOGGED)
         .otherwise(UNKNOWN)
         .cast(pl.Int8)
     )
-    rows = (
-        rows.join(last, on="p", how="inner")
-        .filter((pl.col("day") >= 0) & (pl.col("day") <= pl.col("last")))
-        .with_columns(status=status, height=pl.col("height").fill_null(float("nan")))
-        .select("p", "day", "status", "height", "below", "records", "reason")
-        .sort("p", "day")
-    )
-    offsets = np.searchsorted(rows["p"].to_numpy(), np.arange(context.size + 1)).astype(np.int64)
-    return Series(rows, offsets)
+    return rows.with_columns(status=status, height=pl.lit(None, pl.Float64))
 
 
 def _one_count(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
@@ -143,9 +158,7 @@ def _one_count(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
 def _values(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
     """Give the day's count (the lowest of several) and whether it meets the rule."""
     all_counts = context.dated("measurements", anchor).filter(pl.col("analyte") == rule.analyte)
-    counts = all_counts.sort("p", "day", "high", "low", "record_id").unique(
-        ["p", "day"], keep="first", maintain_order=True
-    )
+    counts = _lowest(all_counts)
     return _judged(_maybe_lower(counts, all_counts), rule).select(
         "p",
         "day",
@@ -154,6 +167,16 @@ def _values(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
         (pl.col("status") == FAIL).cast(pl.Int8).alias("below"),
         "record_id",
         pl.format("{} {}", pl.lit(rule.analyte), _shown()).alias("reason"),
+    )
+
+
+def _lowest(counts: pl.DataFrame) -> pl.DataFrame:
+    """Keep the lowest count of each participant and day."""
+    again = (pl.col("p") == pl.col("p").shift()) & (pl.col("day") == pl.col("day").shift())
+    if not counts.select(again.any()).item():  # they come sorted by participant and day
+        return counts
+    return counts.sort("p", "day", "high", "low", "record_id").unique(
+        ["p", "day"], keep="first", maintain_order=True
     )
 
 
