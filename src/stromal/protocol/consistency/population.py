@@ -368,7 +368,7 @@ def _narrative(view: View) -> Iterator[Finding]:
             "remark",
             "population",
             f"{_many(len(found))} text that cannot be computed: {listed(found)}.",
-            "Screening answers `cannot say` for them, and sites may read them differently.",
+            "Screening leaves them to people, and sites may read them differently.",
             "Give each a threshold (`rule`), or let a person answer for it (`attested: true`).",
         )
 
