@@ -102,17 +102,23 @@ def reading_limit(
 
 
 def last_day_read(series: Series, context: Context) -> pl.DataFrame:
-    """Give `p`, `seen` (last day with a telling count) and `stretch` (longest run of such days)."""
+    """Give `p` and what was seen of each participant.
+
+    `seen`: last day with a telling count; `stretch`: longest run of such days; `drawn`: last day on
+    which blood was counted, whatever it told.
+    """
     told = series.rows.filter(
         pl.col("status").is_in([PASS, FAIL]) & (pl.col("records").list.len() > 0)
     ).select("p", "day")
     runs = told.with_columns(block=pl.col("day") - pl.int_range(pl.len(), dtype=pl.Int32).over("p"))
     stretch = runs.group_by("p", "block").len().group_by("p").agg(stretch=pl.col("len").max())
     seen = told.group_by("p").agg(seen=pl.col("day").max())
+    drawn = series.rows.filter("drawn").group_by("p").agg(drawn=pl.col("day").max())
     return (
         context.participants.select("p")
         .join(seen, on="p", how="left")
         .join(stretch, on="p", how="left")
+        .join(drawn, on="p", how="left")
         .sort("p")
     )
 
@@ -145,16 +151,16 @@ def derive_runs(  # noqa: PLR0913
        the rule itself looks no earlier than day `earliest`, nobody can have had the event before,
        and who was seen for less is censored on the last day seen, at most the day before it.
 
-    `day_low` completes every day without a failing row in favour, up to the last count that tells
-    something; `day_high` completes every missing draw against.
+    `day_low` completes every day without a failing row in favour, up to the last day on which blood
+    was counted; `day_high` completes every missing draw against.
     """
     stop = np.full(context.size, _NEVER if until is None else until, dtype=np.int32)
     arrays = (series.offsets, series.day, series.status, start.day)
     first, last = first_run(*arrays, stop, rule.values, rule.span, rule.gap, False)
     high, _ = first_run(*arrays, stop, rule.values, rule.span, rule.gap, True)
     read = last_day_read(series, context)
-    seen = read["seen"].fill_null(NONE).to_numpy()
-    complete = np.where(first >= 0, stop, np.minimum(stop, seen - rule.span)).astype(np.int32)
+    drawn = read["drawn"].fill_null(NONE).to_numpy()
+    complete = np.where(first >= 0, stop, np.minimum(stop, drawn - rule.span)).astype(np.int32)
     low = earliest_possible(*arrays, complete, rule.span)
     could, enough = last_begin(
         series.offsets, series.day, _told(series), rule.values, rule.span, rule.gap

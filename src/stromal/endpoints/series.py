@@ -41,7 +41,8 @@ class Series:
 
     `rows` has `p` (participant's index in the context), `day` (from the endpoint's anchor),
     `status`, `height` (the single count, NaN for compound rules), `below` (1 where the count itself
-    fails), `records` (ids of the counts of the day), `reason` (why the status is what it is).
+    fails), `drawn` (whether blood was counted on that day), `records` (ids of the counts of the
+    day), `reason` (why the status is what it is).
     """
 
     rows: pl.DataFrame
@@ -98,6 +99,7 @@ def build_series(
             "status",
             pl.col("height").fill_null(float("nan")),
             "below",
+            pl.col("drawn").fill_null(value=False),
             records=pl.concat_list("record_id").list.drop_nulls() if len(parts) == 1 else "records",
             reason="reason",
         )
@@ -117,6 +119,7 @@ def _together(parts: list[pl.DataFrame], lines: int) -> pl.DataFrame:
             failing=(pl.col("status") == FAIL).sum(),
             unlogged=(pl.col("status") == UNLOGGED).any(),
             below=pl.col("below").max(),
+            drawn=pl.col("drawn").any(),
             records=pl.col("record_id").drop_nulls(),
             reason=pl.col("reason").str.join("; "),
         )
@@ -142,7 +145,7 @@ def _one_count(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
     open_ = values.filter(pl.col("status") == UNKNOWN).join(settled, on=["p", "day"], how="semi")
     values = values.join(open_, on=["p", "day"], how="anti")
     others = others.join(values, on=["p", "day"], how="anti")
-    rows = pl.concat([values, others])
+    rows = pl.concat([values, others]).with_columns(drawn=pl.lit(value=True))
     planned = context.planned_draws(rule.analyte, anchor)
     missed = planned.join(rows, on=["p", "day"], how="anti").with_columns(
         status=pl.lit(UNKNOWN, pl.Int8), reason=pl.lit(f"{rule.analyte} planned, not drawn")
@@ -151,7 +154,7 @@ def _one_count(rule: CountRule, context: Context, anchor: str) -> pl.DataFrame:
     if rule.without_transfusion is not None:
         rows = _under_transfusions(rows, rule.without_transfusion, context, anchor)
     return rows.with_columns(pl.col("below").fill_null(0)).select(
-        "p", "day", "status", "height", "below", "record_id", "reason"
+        "p", "day", "status", "height", "below", "drawn", "record_id", "reason"
     )
 
 
