@@ -12,14 +12,14 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from stromal.analysis.estimate import Curve, count_at_risk
+from stromal.analysis.estimate import Curve, Estimate, count_at_risk
 from stromal.analysis.results import Group, Result
 from stromal.report.numbers import as_duration, as_interval, as_percent
 from stromal.report.svg import clean
 from stromal.report.text import has_interval
-from stromal.report.timeline_layout import fit_text, spread, wrap_text
+from stromal.report.timeline_layout import fit_text, spread, text_width, wrap_text
 
-__all__ = ["COLOURS", "STAMPS", "plot_curves", "plot_estimates"]
+__all__ = ["COLOURS", "STAMPS", "plot_curves", "plot_estimates", "plot_thumbnail"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#56b4e9", "#e69f00")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (7, 2, 1.5, 2)), (0, (1.5, 1.5)), "-", (0, (5, 2)))
@@ -31,6 +31,7 @@ STAMPS = {
 """What every table and figure says of data that were not observed."""
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -245,7 +246,8 @@ def plot_estimates(result: Result, *, data: str | None) -> str | None:
     with cast("Any", mpl).rc_context({**_SETTINGS, "svg.hashsalt": f"estimates {result.id}"}):
         figure: Any = Figure(figsize=(_WIDTH, height))
         FigureCanvasSVG(figure)
-        left, right = 2.35, 1.75
+        longest = max(text_width(_name_of(result, g, e), 9.0) for g, e in rows) / 72
+        left, right = min(max(1.2, longest + 0.25), 3.0), 1.75
         axes = figure.add_axes((
             left / _WIDTH, 0.45 / height, (_WIDTH - left - right) / _WIDTH, (height - 0.5) / height
         ))  # fmt: skip
@@ -261,9 +263,7 @@ def plot_estimates(result: Result, *, data: str | None) -> str | None:
             value = 100 * (estimate.value or 0.0)
             axes.plot([low, high], [y, y], color=colour, linewidth=1.6)
             axes.plot([value], [y], marker="s", markersize=6, color=colour)
-            name = group.label if len(result.groups) > 1 or estimate.day is None else ""
-            if estimate.day is not None:
-                name = f"{name}, {as_duration(estimate.day)}".removeprefix(", ")
+            name = _name_of(result, group, estimate)
             said = f"{as_percent(estimate.value)} ({as_interval(estimate.low, estimate.high)})"
             axes.annotate(fit_text(name, 9.0, left * 72 - 14), (0, y), xytext=(-8, 0),
                           textcoords="offset points", ha="right", va="center",
@@ -279,6 +279,71 @@ def plot_estimates(result: Result, *, data: str | None) -> str | None:
         axes.grid(axis="x", color="#ececec", linewidth=0.7)
         axes.set_axisbelow(True)
         return _as_svg(figure, f"e-{result.id}", _described(result, result.groups))
+
+
+def _name_of(result: Result, group: Group, estimate: Estimate) -> str:
+    """Name the line of an estimate: its group, and its day where it has one."""
+    name = group.label if len(result.groups) > 1 or estimate.day is None else ""
+    return name if estimate.day is None else f"{name}, {as_duration(estimate.day)}".lstrip(", ")
+
+
+def plot_thumbnail(result: Result, *, data: str | None) -> str | None:
+    """Draw an analysis small, for a card: its curves, or its estimates with their intervals.
+
+    Returns
+    -------
+    str or None
+        An SVG element; None where the analysis has neither.
+    """
+    curves = [group for group in result.groups if group.curve is not None and group.n]
+    rows = [(g, e) for g in result.groups for e in g.estimates if e.value is not None]
+    if not curves and not rows:
+        return None
+    with cast("Any", mpl).rc_context({**_SETTINGS, "svg.hashsalt": f"thumbnail {result.id}"}):
+        height = 2.2 if curves else 0.75 + 0.5 * len(rows)
+        figure: Any = Figure(figsize=(3.6, height))
+        FigureCanvasSVG(figure)
+        axes = figure.add_axes((0.1, 0.42 / height, 0.82, 1 - 0.52 / height))
+        if curves:
+            _small_curves(axes, curves)
+        else:
+            _small_estimates(axes, result, rows)
+        if data in STAMPS:
+            figure.text(0.99, 0.02, STAMPS[data], fontsize=6.5, color="#767676", ha="right")
+        return _as_svg(figure, f"t-{result.id}", _described(result, result.groups))
+
+
+def _small_curves(axes: Any, groups: Sequence[Group]) -> None:  # noqa: ANN401
+    """Draw curves without bands and numbers."""
+    end = max([g.curve.last_day or 0 for g in groups if g.curve is not None] + [1.0])
+    for index, group in enumerate(groups):
+        _draw_curve(axes, group, index, end, _unit(end)[1])
+    ticks = _ticks(end / _unit(end)[1])
+    axes.set_xlim(0, end / _unit(end)[1])
+    axes.set_ylim(0, 102)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks([0, 50, 100])
+    axes.text(1, 0.03, _unit(end)[0], transform=axes.transAxes, ha="right", fontsize=8)
+
+
+def _small_estimates(axes: Any, result: Result, rows: list[tuple[Group, Any]]) -> None:  # noqa: ANN401
+    """Draw estimates with their names above the lines."""
+    groups = [group.id for group in result.groups]
+    for place, (group, estimate) in enumerate(rows):
+        y, colour = len(rows) - 1 - place, COLOURS[groups.index(group.id) % 6]
+        if has_interval(estimate):
+            axes.plot([100 * (estimate.low or 0.0), 100 * (estimate.high or 1.0)], [y, y],
+                      color=colour, linewidth=2)  # fmt: skip
+        axes.plot([100 * estimate.value], [y], marker="s", markersize=7, color=colour,
+                  clip_on=False)  # fmt: skip
+        name = group.label if len(groups) > 1 else ""
+        said = f"{name} {as_percent(estimate.value, 0)}".strip().replace("\u00a0", " ")
+        axes.text(0, y + 0.22, fit_text(said, 8.5, 205.0), fontsize=8.5, color=colour)
+    axes.set_xlim(0, 100)
+    axes.set_ylim(-0.5, len(rows) - 0.2)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xticks([0, 50, 100], ["0", "50", "100 %"])
 
 
 def _described(result: Result, groups: Sequence[Group]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from stromal.report.view import StudyView
-from stromal.report.words import humanise, spell_out
+from stromal.report.view import StudyView, spell_reason
+from stromal.report.words import humanise
 
 __all__ = ["ArmFlow", "Box", "Flow", "trace_flow"]
 
@@ -96,7 +96,7 @@ def _arm(view: StudyView, arm: str | None) -> ArmFlow:
     sets: list[Box] = []
     for name, (members, excluded) in view.sets.items():
         left = excluded.join(ids, on="participant_id", how="semi")["reason"]
-        out = [spell_out(reason, view.protocol.products) for reason in left]
+        out = [spell_reason(view.protocol, reason) for reason in left]
         n = members.join(ids, on="participant_id", how="semi").height
         label = view.protocol.analysis_sets[name].label
         sets.append(Box(label, n, tuple(Counter(out).most_common())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,7 @@ from typing import Any, cast
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from stromal import __version__
 from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_of
@@ -26,8 +27,8 @@ from stromal.report.sources import cite, list_sources
 from stromal.report.tables import Table
 from stromal.report.timeline import draw_history
 from stromal.report.timeline_data import Decision, History, collect_history
-from stromal.report.view import StudyView
-from stromal.report.words import humanise, sentence, spell_out
+from stromal.report.view import StudyView, spell_reason
+from stromal.report.words import humanise, sentence
 
 __all__ = ["page_environment", "render_report"]
 
@@ -62,8 +63,13 @@ def page_environment() -> Environment:
         lstrip_blocks=True,
     )
     filters = cast("dict[str, Any]", environment.filters)  # pyright: ignore[reportUnknownMemberType]
-    filters |= {"humanise": humanise, "sentence": sentence, "day": as_date}
+    filters |= {"humanise": humanise, "sentence": sentence, "day": as_date, "ticks": _ticks}
     return environment
+
+
+def _ticks(text: str) -> Markup:
+    """Write what stands between backticks as code, everything escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def read_asset(name: str) -> str:
@@ -153,7 +159,8 @@ def _facts(view: StudyView) -> list[tuple[str, str]]:
     allocation = design.allocation.method if design.allocation else ""
     found = [
         ("Conditions", ", ".join(study.conditions)),
-        ("Design", ", ".join(x for x in (f"{design.kind}, {design.masking}", allocation) if x)),
+        ("Design", f"{design.kind}, {design.masking}"),
+        ("Allocation", allocation),
         ("Phase", study.phase),
         ("Planned size", f"{design.enrolment} (basis: {design.basis_of_size})"),
         ("Arms", "; ".join(arm.label for arm in view.protocol.arms.values())),
@@ -221,7 +228,7 @@ def _sets(view: StudyView, *, named: bool) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name, (members, excluded) in view.sets.items():
         listed = tuple(
-            (row["participant_id"], spell_out(row["reason"], view.protocol.products))
+            (row["participant_id"], spell_reason(view.protocol, row["reason"]))
             for row in excluded.to_dicts()
         )
         found.append(
@@ -279,22 +286,22 @@ def _person_line(view: StudyView, row: dict[str, Any], eligible: str) -> str:
 
 def _decision_table(history: History) -> Table:
     """List the derived results of a participant with what decided each."""
-    rows = tuple(_decision_row(decision) for decision in history.decisions)
+    rows = tuple(_decision_row(decision, history.anchor) for decision in history.decisions)
     columns = ("Endpoint", "Result", "Day", "Earliest to latest", "Why", "Decided by")
-    note = "Days count from the moment named; the sentences are what a pointer over a mark shows."
-    return Table("Derived results", columns, rows, frozenset(), note)
+    return Table("Derived results", columns, rows)
 
 
-def _decision_row(decision: Decision) -> tuple[str, ...]:
-    """Write one derived result."""
+def _decision_row(decision: Decision, zero: str) -> tuple[str, ...]:
+    """Write one derived result; its day names its anchor where that is not day zero."""
     shift = (decision.day or 0) - (decision.own_day or 0)
     bounds = [None if d is None else d - shift for d in (decision.low, decision.high)]
     day = ""
     if decision.own_day is not None:
-        day = f"{as_day(decision.own_day)} from {decision.anchor}"
+        day = as_day(decision.own_day)
+        day += "" if decision.anchor == zero else f" from {decision.anchor}"
     between = ""
     if any(bound is not None for bound in bounds):
-        between = " to ".join("?" if b is None else as_number(b) for b in bounds)
+        between = " to ".join("not shown" if b is None else as_number(b) for b in bounds)
     deciding = decision.deciding
     shown = "; ".join(deciding if len(deciding) <= 8 else (*deciding[:4], "…", *deciding[-3:]))
     return decision.label, humanise(decision.status), day, between, decision.note, shown

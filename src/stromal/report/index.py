@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import polars as pl
 from markupsafe import Markup
 
 from stromal import __version__
-from stromal.report.figures import STAMPS
+from stromal.report.figures import STAMPS, plot_thumbnail
 from stromal.report.html import page_environment, read_asset, script_policy
 from stromal.report.results import show_result
 from stromal.report.timeline import draw_timeline
@@ -37,8 +38,8 @@ def render_index(views: Iterable[StudyView]) -> str:
     1. A card leads to `<folder>.html` beside this page.
     2. Its result is the first primary one; a study without records says so and how much reading
        its protocol found.
-    3. Its picture is the first figure of an analysis, the primary ones before the others; without
-       any, the timeline of the participant with the most counts, where histories may be shown.
+    3. Its picture is the timeline of the participant with the most counts, where there are counts
+       and histories may be shown; else the first analysis, the primary ones before the others.
     """
     cards = [_card(view) for view in views]
     page = page_environment().get_template("index.html.j2")
@@ -81,11 +82,12 @@ def _headline(view: StudyView) -> tuple[str, str]:
 
 def _picture(view: StudyView) -> Markup | None:
     """Give a small figure for the card."""
+    counts = view.records["measurements"]["participant_id"].value_counts(sort=True, name="n")
+    if not counts.is_empty() and view.has_individuals and view.shares_individuals:
+        most = counts.filter(pl.col("n") == counts["n"].max())["participant_id"].min()
+        return Markup(draw_timeline(view.context, str(most), view.infusions))  # noqa: S704
     for result in sorted(view.results.results, key=lambda result: result.role != "primary"):
-        block = show_result(view, result, individual=False)
-        if block.figure is not None:
-            return Markup(block.figure.replace(f"-{result.id}-", f"-{view.folder}-{result.id}-"))  # noqa: S704
-    counts = view.records["measurements"]["participant_id"].value_counts(sort=True)
-    if counts.is_empty() or not (view.has_individuals and view.shares_individuals):
-        return None
-    return Markup(draw_timeline(view.context, counts["participant_id"][0], view.infusions))  # noqa: S704
+        drawn = plot_thumbnail(result, data=view.data)
+        if drawn is not None:
+            return Markup(drawn.replace(f"t-{result.id}", f"t-{view.folder}-{result.id}"))  # noqa: S704
+    return None

@@ -66,18 +66,18 @@ def as_with_error(share: float | None, error: float | None) -> str:
 
 
 def as_p(p: float | None) -> str:
-    """Print a p value with three decimals; below 0.001 as such.
+    r"""Print a p value with three decimals; below 0.001 as such.
 
     Examples
     --------
-    >>> as_p(0.0467), as_p(0.00004), as_p(1), as_p(None)
-    ('p = 0.047', 'p < 0.001', 'p = 1.000', 'p: –')
+    >>> [as_p(p).replace("\xa0", " ") for p in (0.0467, 0.00004, 1, None)]
+    ['p = 0.047', 'p < 0.001', 'p = 1.000', 'p: –']
     """
     if p is None:
         return f"p: {DASH}"
-    if p < 0.001:
-        return "p < 0.001"
-    return "p > 0.999" if 0.9995 <= p < 1 else f"p = {p:.3f}"
+    said = "p > 0.999" if 0.9995 <= p < 1 else f"p = {p:.3f}"
+    said = "p < 0.001" if p < 0.001 else said
+    return said.replace(" ", SPACE)
 
 
 def as_number(value: float | None, digits: int = 3) -> str:

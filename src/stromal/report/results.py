@@ -19,9 +19,10 @@ from stromal.report.text import (
     describe_headline,
     describe_median,
     describe_summary,
+    has_interval,
 )
-from stromal.report.view import StudyView
-from stromal.report.words import humanise, spell_out
+from stromal.report.view import StudyView, spell_reason
+from stromal.report.words import humanise
 
 __all__ = ["ResultBlock", "show_result", "unit_of"]
 
@@ -72,7 +73,7 @@ def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultB
     is_curve = drawn is not None
     drawn = drawn or plot_estimates(result, data=view.data)
     listed = tuple(
-        (row["participant_id"], spell_out(row["reason"], view.protocol.products))
+        (row["participant_id"], spell_reason(view.protocol, row["reason"]))
         for row in result.excluded.to_dicts()
     )
     reasons = Counter(reason for _, reason in listed).most_common()
@@ -118,7 +119,7 @@ def _table(result: Result, unit: str) -> Table | None:
         for g, e in estimates
     )  # fmt: skip
     columns = ("Group", "n", "Events", "After", "At risk", what, "Standard error", interval, "Note")
-    return _trimmed(Table(f"Result ({method})", columns, rows, frozenset({1, 2, 4, 5, 6, 7})))
+    return _trimmed(Table(f"Result ({method})", columns, rows, frozenset({1, 2, 3, 4, 5, 6, 7})))
 
 
 def _trimmed(table: Table) -> Table:
@@ -143,7 +144,7 @@ def _error(estimate: Estimate) -> str:
 
 
 def _interval(estimate: Estimate) -> str:
-    return as_interval(estimate.low, estimate.high)
+    return as_interval(estimate.low, estimate.high) if has_interval(estimate) else DASH
 
 
 def _remark(estimate: Estimate) -> str:
@@ -159,10 +160,10 @@ def _lines(result: Result) -> list[str]:
         if len(group.levels) > 1 or (group.levels and result.kind == "proportion"):
             lines.append(f"{name}{_levels(group)}")
         if group.median is not None:
-            said = describe_median(group.median) if group.median.value is not None else (
-                "median not reached"
-            )  # fmt: skip
-            lines.append(f"{name}{said}, {group.median.interval_text}")
+            said = "median not reached"
+            if group.median.value is not None:
+                said = f"{describe_median(group.median)}, {group.median.interval_text}"
+            lines.append(f"{name}{said}")
     for comparison in result.comparisons:
         said = describe_comparison(comparison)
         lines.append(said + (f" ({comparison.note})" if comparison.note else ""))

@@ -100,10 +100,8 @@ def tabulate_baseline(view: StudyView) -> Table | None:
     for column in baseline_columns(view):
         values = [people.filter(pl.col("arm") == arm)[column] for arm in arms] or [people[column]]
         everyone = people[column]
-        if everyone.null_count() == everyone.len():
+        if everyone.null_count() == everyone.len() or view.data == "reconstruction":
             rows.append((_variable(column), *([absent] * len(values))))
-        elif view.data == "reconstruction":
-            rows.append((_variable(column), *(["not published one by one"] * len(values))))
         elif everyone.dtype.is_numeric():
             rows.append((_variable(column), *(_median_of(v, absent) for v in values)))
         elif everyone.n_unique() <= _MANY:
@@ -112,6 +110,8 @@ def tabulate_baseline(view: StudyView) -> Table | None:
     heads = [f"{view.protocol.arms[a].label} ({n})" for a, n in zip(arms, sizes, strict=True)]
     columns = ("", *(heads or [f"All (n = {people.height})"]))
     note = "Numbers are median (range); counts are n (%)."
+    if view.data == "reconstruction":
+        note = "What the source printed of its participants at baseline stands among the results."
     return Table("Participants at baseline", columns, tuple(rows), _numbers(len(columns)), note)
 
 
@@ -170,7 +170,7 @@ def _share(count: int, whole: int) -> str:
 def tabulate_criteria(view: StudyView) -> Table:
     """Tabulate the criteria of eligibility, how each is judged, and how it was."""
     population = view.protocol.population
-    has_records = view.data is not None
+    has_records = view.data not in {None, "reconstruction"}
     rows: list[tuple[str, ...]] = []
     for kind, group in (("Inclusion", population.inclusion), ("Exclusion", population.exclusion)):
         if not group:
@@ -406,6 +406,12 @@ def _with_day(status: str | None, day: int | None) -> str:
     return said if day is None else f"{said}, day {day}"
 
 
+def _place(finding: Finding) -> str:
+    """Say where a finding is; a path may break after its dots."""
+    said = " ".join(part for part in (finding.participant_id, finding.where) if part)
+    return said.replace(".", ".\u200b")
+
+
 def tabulate_findings(
     caption: str, findings: Iterable[Finding], *, individual: bool = True
 ) -> Table | None:
@@ -415,7 +421,7 @@ def tabulate_findings(
     rows: list[tuple[str, ...]] = []
     if individual:
         rows = [
-            (f.weight, " ".join(x for x in (f.participant_id, f.where) if x), f.what, f.why,
+            (f.weight, _place(f), f.what, f.why,
              f.remedy)
             for f in listed
         ]  # fmt: skip

@@ -16,6 +16,7 @@ from stromal.report.numbers import (
     as_percent,
     as_with_error,
 )
+from stromal.report.words import sentence
 
 __all__ = [
     "describe_comparison",
@@ -116,7 +117,7 @@ def describe_median(median: Estimate) -> str:
 
 def describe_comparison(comparison: Comparison) -> str:
     """Say a test with its p value, such as `Fisher's exact test: p = 0.067`."""
-    said = f"{comparison.method}: {as_p(comparison.p_value)}"
+    said = f"{sentence(comparison.method)}: {as_p(comparison.p_value)}"
     if comparison.statistic is not None:
         df = f" on {comparison.df} df" if comparison.df is not None else ""
         said += f" (chi-square {as_number(comparison.statistic)}{df})"

@@ -298,12 +298,13 @@ def _point(row: Row, shadow: tuple[tuple[int, int], ...], product: str) -> Point
     return Point(day, float(value), bound, str(row["record_id"]), shadowed, said)
 
 
-def _as_read(row: Row) -> str:
+def _as_read(row: Row, unit: str | None = None) -> str:
     """Give a count in the unit it is compared in; a bound as it was read."""
-    unit = ANALYTE_UNITS[row["analyte"]]
     if row["value"] is None:
         return str(row.get("as_read") or "")
-    return f"{row['value']:g} {_UNITS.get(unit, unit)}"
+    known = ANALYTE_UNITS[row["analyte"]]
+    said = _UNITS.get(known, known) if unit is None else unit
+    return f"{row['value']:g} {said}".strip()
 
 
 def _thresholds(rules: list[tuple[str, CountRule]]) -> tuple[Threshold, ...]:
@@ -463,7 +464,7 @@ def _lookup(tables: dict[str, list[Row]]) -> dict[str, tuple[int | None, str]]:
 def _record_in_words(table: str, row: Row) -> str:
     """Say what a record says."""
     words = {
-        "measurements": lambda: f"{row['analyte']} {_as_read(row)}",
+        "measurements": lambda: f"{row['analyte']} {_as_read(row, unit='')}",
         "transfusions": lambda: f"{humanise(row['product'])} transfused",
         "infusions": lambda: f"{humanise(row['product'])} infusion {row['number']}",
         "events": lambda: _event_label(row),

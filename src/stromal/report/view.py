@@ -21,8 +21,9 @@ from stromal.endpoints.screening import screen, screen_criteria
 from stromal.protocol import Protocol, protocol_version, read_protocol
 from stromal.protocol.consistency import check_protocol
 from stromal.records import TrialRecords, read_records
+from stromal.report.words import spell_out
 
-__all__ = ["StudyView", "build_view"]
+__all__ = ["StudyView", "build_view", "spell_reason"]
 
 
 @dataclass(frozen=True)
@@ -120,3 +121,11 @@ def build_view(study: Path, *, data_cutoff: date | None = None) -> StudyView:
         protocol_findings=tuple(check_protocol(protocol)),
         reconciled=reconcile(context),
     )
+
+
+def spell_reason(protocol: Protocol, reason: str) -> str:
+    """Write why somebody is left out with the labels of arms and the words of products."""
+    arm = protocol.arms.get(reason.removeprefix("arm is "))
+    if arm is not None and reason.startswith("arm is "):
+        return f"in the arm “{arm.label}”"
+    return spell_out(reason, protocol.products)

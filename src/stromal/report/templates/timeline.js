@@ -79,3 +79,6 @@ for (const svg of document.querySelectorAll("svg.timeline")) {
     show(target());
   });
 }
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
