@@ -23,8 +23,10 @@ population: {judged_at: transplant, inclusion: [{id: any, text: Anyone, narrativ
 arms: {all: {label: All, role: control}}
 draws: %s
 endpoints:
-  anc: {label: Neutrophil recovery, recovery: {definition: CIBMTR_ANC}, from: transplant, competing: []}
-  anc_days: {label: Consecutive days, recovery: {definition: ASTCT_2021_ANC}, from: transplant, competing: []}
+  anc: {label: Neutrophil recovery, recovery: {definition: CIBMTR_ANC},
+        from: transplant, competing: []}
+  anc_days: {label: Consecutive days, recovery: {definition: ASTCT_2021_ANC},
+             from: transplant, competing: []}
 analysis_sets: {all: {label: All, arms: [all]}}
 sharing: {individual_data: not stated}
 """
