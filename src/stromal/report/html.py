@@ -48,6 +48,7 @@ class Person:
     participant_id: str
     key: str
     line: str
+    notes: tuple[str, ...]
     picture: Markup
     decisions: Table
 
@@ -264,6 +265,7 @@ def _person(view: StudyView, row: dict[str, Any], number: int) -> Person:
         participant_id=row["participant_id"],
         key=f"participant-{number}",
         line=_person_line(view, row, eligible),
+        notes=_person_notes(view, row),
         picture=Markup(draw_history(history)),  # noqa: S704  (our own, escaped)
         decisions=_decision_table(history),
     )
@@ -274,14 +276,24 @@ def _person_line(view: StudyView, row: dict[str, Any], eligible: str) -> str:
     arm = view.protocol.arms[row["arm"]].label if row["arm"] else "no arm recorded"
     words = {"age": "age {} years", "weight_kg": "{} kg"}
     parts = [arm, f"screening: {eligible}"]
-    for column in (*tables.baseline_columns(view), "shows"):
-        value = row.get(column)
-        if value is None:
+    for column in tables.baseline_columns(view):
+        value = row[column]
+        if value is None or tables.is_free_text(view.context.participants[column]):
             continue
         shown = as_number(value) if isinstance(value, float) else humanise(str(value))
         template = words.get(column, "{}" if column == "sex" else f"{humanise(column)}: {{}}")
         parts.append(template.replace("{}", shown))
     return " · ".join(parts)
+
+
+def _person_notes(view: StudyView, row: dict[str, Any]) -> tuple[str, ...]:
+    """Give what the participants table says of a participant in free text."""
+    people = view.context.participants
+    return tuple(
+        f"{sentence(humanise(column))}: {row[column]}"
+        for column in tables.baseline_columns(view)
+        if row[column] is not None and column != "site" and tables.is_free_text(people[column])
+    )
 
 
 def _decision_table(history: History) -> Table:

@@ -19,6 +19,7 @@ from stromal.report.words import humanise, sentence
 __all__ = [
     "Table",
     "baseline_columns",
+    "is_free_text",
     "tabulate_assumptions",
     "tabulate_baseline",
     "tabulate_criteria",
@@ -104,7 +105,7 @@ def tabulate_baseline(view: StudyView) -> Table | None:
             rows.append((_variable(column), *([absent] * len(values))))
         elif everyone.dtype.is_numeric():
             rows.append((_variable(column), *(_median_of(v, absent) for v in values)))
-        elif everyone.n_unique() <= _MANY:
+        elif not is_free_text(everyone):
             rows += _counts_of(column, everyone, values, absent)
     sizes = [f"n = {people.filter(pl.col('arm') == arm).height}" for arm in arms]
     heads = [f"{view.protocol.arms[a].label} ({n})" for a, n in zip(arms, sizes, strict=True)]
@@ -125,13 +126,18 @@ def baseline_columns(view: StudyView) -> list[str]:
     """Give the columns that describe participants: the known ones first."""
     people = view.context.participants
     first = ["age", "sex", "weight_kg", "site"]
-    never = {"p", "participant_id", "arm", "birth_date", "day_zero_date", "shows"}
+    never = {"p", "participant_id", "arm", "birth_date", "day_zero_date"}
     never |= {name for name in people.columns if name.endswith(("_day", "_on"))}
     never |= {"last_contact", "complete_until"}
     others = [name for name in people.columns if name not in {*first, *never}]
     others = [name for name in others if people[name].dtype != pl.Date]
     site_is_told = people["site"].null_count() < people.height
     return [name for name in first if name != "site" or site_is_told] + others
+
+
+def is_free_text(values: pl.Series) -> bool:
+    """Whether a column holds more different words than a table would list."""
+    return not values.dtype.is_numeric() and values.n_unique() > _MANY
 
 
 def _variable(column: str) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 from stromal.endpoints.context import Context
 from stromal.report.svg import Svg
 from stromal.report.timeline_data import Decision, History, Spot, collect_history
+from stromal.report.timeline_decisions import decision_title, draw_decisions
 from stromal.report.timeline_layout import DayScale, day_ticks, text_width
 from stromal.report.timeline_marks import (
     INK,
@@ -20,10 +21,8 @@ from stromal.report.timeline_marks import (
     SOFT,
     WIDTH,
     Sheet,
-    decision_title,
     draw_assessments,
     draw_bars,
-    draw_decisions,
     draw_events,
     draw_infusions,
     draw_panel,

@@ -11,7 +11,8 @@ from stromal.endpoints.derive import derive_all
 from stromal.protocol import read_protocol
 from stromal.records import read_records
 from stromal.report.timeline import draw_timeline
-from stromal.report.timeline_data import collect_history, count_rules
+from stromal.report.timeline_counts import count_rules
+from stromal.report.timeline_data import collect_history
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp;"
