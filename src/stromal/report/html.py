@@ -20,15 +20,15 @@ from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_o
 from stromal.report import tables
 from stromal.report.figures import STAMPS
 from stromal.report.flow import trace_flow
-from stromal.report.numbers import as_date, as_day, as_number
-from stromal.report.results import range_text, show_result
+from stromal.report.numbers import as_date, as_day, as_number, as_range
+from stromal.report.results import show_result
 from stromal.report.safety import tabulate_chains, tabulate_events
 from stromal.report.sources import cite, list_sources
 from stromal.report.tables import Table
 from stromal.report.timeline import draw_history
 from stromal.report.timeline_data import Decision, History, collect_history
 from stromal.report.view import StudyView, spell_reason
-from stromal.report.words import humanise, sentence
+from stromal.report.words import humanise, sentence, spell_out
 
 __all__ = ["page_environment", "render_report"]
 
@@ -130,7 +130,7 @@ def render_report(view: StudyView, *, individual: bool = True) -> str:
         sets=_sets(view, named=named),
         people=_people(view) if named else [],
         sources=list_sources(view),
-        range_text=range_text,
+        as_range=as_range,
         version=__version__,
         style=Markup(read_asset("report.css")),  # noqa: S704  (our own file)
         script=Markup(script),  # noqa: S704  (our own file)
@@ -178,7 +178,7 @@ def _endpoints(view: StudyView) -> list[dict[str, Any]]:
         {
             "name": name,
             "label": endpoint.label,
-            "definition": describe_endpoint(endpoint),
+            "definition": spell_out(describe_endpoint(endpoint), view.protocol.products),
             "as_written": endpoint.as_written,
             "open": leaves_open(endpoint),
             "sources": [cite(source) for source in sources_of(endpoint)],
@@ -218,7 +218,7 @@ def _tables(view: StudyView, *, named: bool) -> dict[str, Table | None]:
 def _screening(view: StudyView) -> Table:
     """List the verdict on every participant."""
     rows = tuple(
-        (row["participant_id"], row["verdict"], row["note"] or "")
+        (row["participant_id"], row["verdict"], spell_out(row["note"] or "", []))
         for row in view.screening.to_dicts()
     )
     return Table("Eligibility of every participant", ("Participant", "Verdict", "Note"), rows)

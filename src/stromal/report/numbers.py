@@ -16,11 +16,13 @@ __all__ = [
     "as_number",
     "as_p",
     "as_percent",
+    "as_range",
     "as_with_error",
 ]
 
 DASH = "–"
 SPACE = "\u00a0"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
@@ -81,12 +83,14 @@ def as_p(p: float | None) -> str:
 
 
 def as_number(value: float | None, digits: int = 3) -> str:
-    """Print a number with three significant figures; whole numbers whole.
+    r"""Print a number with three significant figures; whole numbers whole.
 
     Examples
     --------
     >>> as_number(20.0), as_number(2.6667), as_number(1461.0), as_number(0.0421)
     ('20', '2.67', '1461', '0.0421')
+    >>> as_number(8.7612e-07).replace("\xa0", " ")
+    '8.76 × 10⁻⁷'
     """
     if value is None:
         return DASH
@@ -94,7 +98,11 @@ def as_number(value: float | None, digits: int = 3) -> str:
         return f"{int(value)}".replace("-", "−")
     if abs(value) >= 10 ** (digits - 1):
         return f"{value:.1f}".removesuffix(".0").replace("-", "−")
-    return f"{value:.{digits}g}".replace("-", "−")
+    said = f"{value:.{digits}g}"
+    if "e" in said:
+        head, power = said.split("e")
+        said = f"{head}{SPACE}×{SPACE}10{str(int(power)).translate(_RAISED)}"
+    return said.replace("-", "−")
 
 
 def as_cells(value: float | None) -> str:
@@ -129,8 +137,21 @@ def as_median(median: float | None, low: float | None, high: float | None, unit:
     """
     if median is None and low is None:
         return DASH
+    if median is None:
+        return f"range {as_number(low)} to {as_number(high)}" + (f" {unit}" if unit else "")
     shown = "" if low is None and high is None else f" ({as_number(low)} to {as_number(high)})"
     return f"{as_number(median)}{shown}" + (f" {unit}" if unit else "")
+
+
+def as_range(low: float, high: float) -> str:
+    """Print the range of a statistic.
+
+    Examples
+    --------
+    >>> as_range(0.10253509, 0.51460116)
+    '0.103 to 0.515'
+    """
+    return f"{as_number(low)} to {as_number(high)}"
 
 
 def as_day(day: float | None) -> str:

@@ -11,7 +11,7 @@ from stromal.analysis.estimate import Estimate
 from stromal.analysis.results import Group, Result
 from stromal.protocol.analyses import SummaryAnalysis
 from stromal.report.figures import plot_curves, plot_estimates
-from stromal.report.numbers import DASH, as_duration, as_interval, as_number, as_percent
+from stromal.report.numbers import DASH, as_duration, as_interval, as_percent
 from stromal.report.sources import Cited, cite
 from stromal.report.tables import Table
 from stromal.report.text import (
@@ -22,7 +22,7 @@ from stromal.report.text import (
     has_interval,
 )
 from stromal.report.view import StudyView, spell_reason
-from stromal.report.words import humanise
+from stromal.report.words import humanise, spell_out
 
 __all__ = ["ResultBlock", "show_result", "unit_of"]
 
@@ -32,6 +32,7 @@ class ResultBlock:
     """One analysis, ready to be written."""
 
     result: Result
+    definition: str
     headline: str
     table: Table | None
     lines: tuple[str, ...]
@@ -79,6 +80,7 @@ def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultB
     reasons = Counter(reason for _, reason in listed).most_common()
     return ResultBlock(
         result=result,
+        definition=spell_out(result.definition, view.protocol.products),
         headline=describe_headline(result, unit),
         table=_table(result, unit),
         lines=tuple(_lines(result)),
@@ -191,14 +193,3 @@ def _caption(view: StudyView, result: Result, *, is_curve: bool) -> str:
             "between are arbitrary, and so are the strokes."
         )
     return said
-
-
-def range_text(low: float, high: float) -> str:
-    """Write the range of a statistic.
-
-    Examples
-    --------
-    >>> range_text(0.10253509, 0.51460116)
-    '0.103 to 0.515'
-    """
-    return f"{as_number(low)} to {as_number(high)}"

@@ -14,6 +14,7 @@ from stromal.report.numbers import (
     as_number,
     as_p,
     as_percent,
+    as_range,
     as_with_error,
 )
 from stromal.report.words import sentence
@@ -87,7 +88,10 @@ def describe_summary(result: Result, group: Group, unit: str = "") -> str:
         bounds = ""
         if summary.low is not None and summary.low != summary.high:
             bounds = f" ({shown(summary.low)} to {shown(summary.high)})"
-        parts.append(f"median {shown(summary.median)}{bounds}" + (f" {unit}" if unit else ""))
+        said = f"median {shown(summary.median)}{bounds}" if summary.median is not None else (
+            f"range{bounds}".replace("(", "").replace(")", "")
+        )  # fmt: skip
+        parts.append(said + (f" {unit}" if unit else ""))
         if unit == "days" and (summary.median or 0) >= 92:
             median, low, high = (
                 None if days is None else days / 30.4375
@@ -164,7 +168,7 @@ def result_rows(results: Results) -> list[tuple[str, str, str, str]]:
         ]
         rows += [(result.label, "test", "", describe_comparison(c)) for c in result.comparisons]
         rows += [
-            (result.label, "range", "", f"{r.statistic}: {r.low:.3g} to {r.high:.3g} over {r.over}")
+            (result.label, "range", "", f"{r.statistic}: {as_range(r.low, r.high)} over {r.over}")
             for r in result.ranges
         ]
         if not result.groups:

@@ -16,7 +16,7 @@ from stromal.protocol import Protocol
 from stromal.protocol.endpoints import Endpoint
 from stromal.protocol.rules import BloodProduct
 from stromal.report.timeline_counts import Panel, collect_panels, read_count
-from stromal.report.words import humanise, sentence
+from stromal.report.words import humanise, sentence, spell_out
 
 __all__ = [
     "Bar",
@@ -367,7 +367,7 @@ def _decision(
         decided_on=tuple(sorted(set(days))),
         because=because,
         deciding=tuple(said for _, said in deciding),
-        note=row["note"] or "",
+        note=spell_out(row["note"] or "", protocol.products),
     )
 
 

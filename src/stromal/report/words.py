@@ -57,13 +57,17 @@ def humanise(name: str) -> str:
 
 
 def spell_out(text: str, names: Iterable[str]) -> str:
-    """Write the names that stand in a sentence as words.
+    """Write the names that stand in a sentence as words: those given, and all with underscores.
 
     Examples
     --------
-    >>> spell_out("no infusion of uc_msc given", ["uc_msc"])
+    >>> spell_out("no infusion of ucmsc given", ["ucmsc"])
     'no infusion of umbilical-cord MSC given'
+    >>> spell_out("cmv_reactivation (day 31) -> cmv_disease (day 44).", [])
+    'CMV reactivation (day 31) → CMV disease (day 44).'
     """
+    text = text.replace(" -> ", " → ")
+    text = re.sub(r"\b[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b", lambda found: humanise(found[0]), text)
     for name in names:
         text = re.sub(rf"\b{re.escape(name)}\b", lambda found: humanise(found[0]), text)
     return text
