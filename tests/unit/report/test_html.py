@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from datetime import date
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -244,3 +245,28 @@ def test_the_index_leads_to_every_report(view):
     assert not any("src" in a for _, a in page.tags)
     for picture in figures(text):
         ET.fromstring(picture)  # noqa: S314
+
+
+def test_one_participant_without_anything_has_a_report(tmp_path, demo_module):
+    person = {"participant_id": "P-1", "arm": "", "transplanted_on": "2024-01-08",
+              "last_contact": "2024-03-01"}  # fmt: skip
+    study = demo_module.write_study(tmp_path, {"participants": [person]})
+    page = Page(render_report(build_view(study)))
+    assert "No arm recorded" in page.text
+    assert "P-1" in page.text
+
+
+def test_a_study_whose_tables_are_empty_has_a_report(tmp_path, demo_module):
+    study = demo_module.write_study(tmp_path, {})
+    header = "participant_id,arm,transplanted_on,last_contact\n"
+    (study / "records" / "participants.csv").write_text(header, encoding="utf-8")
+    view = build_view(study)
+    assert "0 participants in the records" in Page(render_report(view)).text
+    assert render_index([view])
+
+
+def test_what_lies_after_the_cutoff_is_not_shown(demo_study):
+    view = build_view(demo_study, data_cutoff=date(2024, 4, 30))
+    page = Page(render_report(view))
+    assert "read up to 30 April 2024 inclusive" in page.text
+    assert "Chronic GVHD G2" not in page.text
