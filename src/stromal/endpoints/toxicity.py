@@ -68,6 +68,9 @@ def derive_event_count(context: Context, name: str, endpoint: EventCountEndpoint
     known = pl.col("anchor_day").is_not_null()
     agents = " or ".join(rule.related_to or [])
     said = f"events related to {agents}" if agents else "events"
+    noun = pl.when(pl.col("count") == 1).then(pl.lit(said.replace("events", "event", 1))).otherwise(
+        pl.lit(said)
+    )  # fmt: skip
     open_ = pl.when(pl.col("unjudged") > 0).then(
         pl.format("; relatedness was not judged for {} more", "unjudged")
     ).otherwise(pl.lit(""))  # fmt: skip
@@ -78,7 +81,7 @@ def derive_event_count(context: Context, name: str, endpoint: EventCountEndpoint
         .then(pl.lit("yes"))
         .otherwise(pl.lit("no")),
         cause=pl.when(~known).then(pl.lit("anchor did not happen")),
-        note=pl.when(known).then(pl.format("{} {}{}.", "count", pl.lit(said), open_)).otherwise(
+        note=pl.when(known).then(pl.format("{} {}{}.", "count", noun, open_)).otherwise(
             pl.lit("The moment from which days count did not happen.")
         ),
         count=pl.when(known).then("count"),
