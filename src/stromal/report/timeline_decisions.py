@@ -57,7 +57,16 @@ def _draw_without_day(sheet: Sheet, decisions: Sequence[Decision]) -> None:
         lines[-1].append(decision)
         room -= width
     for line in lines:
-        sheet.front.open("text", x=LEFT + 6, y=sheet.y + 11, font_size=SMALL, fill=SOFT)
+        sheet.front.open(
+            "text",
+            x=LEFT + 6,
+            y=sheet.y + 11,
+            font_size=SMALL,
+            fill=SOFT,
+            stroke="#fff",
+            stroke_width=3.0,
+            paint_order="stroke",
+        )
         for index, decision in enumerate(line):
             label = fit_text(_decision_label(decision), SMALL, WIDTH - LEFT - 12)
             before = " · " if index else ""
