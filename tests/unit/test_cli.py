@@ -73,11 +73,16 @@ def test_derived_rows_carry_the_kind_of_data_and_the_version(stromal, tmp_path):
     )
 
 
-def test_explain_marks_the_days_that_decided(stromal):
-    ran = stromal("explain", WORKED, "-p", "W08", "-e", "platelet_recovery_20")
+def test_explain_marks_the_days_that_decided(stromal, tmp_path):
+    days = tmp_path / "days.csv"
+    ran = stromal("explain", WORKED, "-p", "W08", "-e", "platelet_recovery_20", "-o", days)
     assert ran.code == 0
     assert "event on day 18" in ran.out
-    assert "platelets transfused on day 11" in ran.out
+    told = pl.read_csv(days)
+    assert told.filter("decided")["day"].to_list() == [18, 19, 20]
+    shadow = told.filter(pl.col("seen").str.contains("platelets transfused on day 11"))
+    assert shadow["day"].to_list() == list(range(11, 18))
+    assert shadow["verdict"].unique().to_list() == ["fails"]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ IncidenceInterval = Literal["linear", "log", "log-log", "complementary log-log"]
 SURVIVAL_INTERVALS = ("plain", "log", "log-log", "logit", "arcsine")
 INCIDENCE_INTERVALS = ("linear", "log", "log-log", "complementary log-log")
 
+_ROUNDING = 1e-12  # an incidence adds up to 1 only to rounding; no step of a curve is this small
+
 
 def bound_probability(
     estimate: Floats, standard_error: Floats, *, interval: str, confidence: float
@@ -56,8 +58,9 @@ def bound_probability(
     """
     z = normal_quantile(confidence)
     p = np.asarray(estimate, dtype=np.float64)
+    p = np.where(np.abs(p - 1) < _ROUNDING, 1.0, p)
     width = z * np.asarray(standard_error, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         low, high = _limits(p, width, interval)
     if interval in {"log-log", "logit"}:
         low, high = (np.where((p == 1) & (width == 0), 1.0, limit) for limit in (low, high))

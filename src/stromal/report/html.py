@@ -204,9 +204,6 @@ def _tables(view: StudyView, *, named: bool) -> dict[str, Table | None]:
         "chains": tabulate_chains(view, individual=named) if has_rows else None,
         "printed": tables.tabulate_printed(view),
         "reconciled": tables.tabulate_reconciled(view) if named else None,
-        "protocol_findings": tables.tabulate_findings(
-            "The protocol read against itself", view.protocol_findings
-        ),
         "record_findings": tables.tabulate_findings(
             "Findings in the records", view.records.findings, individual=named
         ),

@@ -266,7 +266,7 @@ def _cells_median(row: dict[str, Any], name: str) -> str:
 
 
 def tabulate_infusions(view: StudyView) -> Table | None:
-    """List every infusion planned or given."""
+    """List every infusion that was given or had a day on which it was due."""
     if view.infusions.is_empty():
         return None
     rows = [
@@ -283,6 +283,7 @@ def tabulate_infusions(view: StudyView) -> Table | None:
             row["note"] or "",
         )
         for row in view.infusions.to_dicts()
+        if row["due_day"] is not None or row["given_day"] is not None
     ]
     columns = ("Participant", "Product", "No.", "Due", "Given", "State", "Planned/kg", "Given/kg",
                "Cells given", "Note")  # fmt: skip

@@ -172,7 +172,7 @@ def test_a_sharing_plan_that_forbids_is_told(tmp_path, demo_module):
 def test_a_study_without_records_shows_its_check_and_its_schedule():
     page = Page(render_report(build_view(STUDIES / "msc4pgf")))
     assert "The study has no records yet" in page.text
-    assert "The protocol read against itself" in page.text
+    assert "PR and CR both contain a value of exactly 50" in page.text
     assert "Planned infusions" in page.text
     assert not any(tag == "svg" for tag, _ in page.tags)
 
