@@ -252,7 +252,7 @@ def run_ending_within(
                 break
             if status[i] == FAIL:
                 count = 0
-                if day[i] >= end - span:
+                if end - span <= day[i] <= end:
                     end = day[i] + span + 1
                 continue
             if status[i] == UNLOGGED:

@@ -184,8 +184,8 @@ def _lowest(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _maybe_lower(counts: pl.DataFrame, all_counts: pl.DataFrame) -> pl.DataFrame:
-    """Widen a day's count where another of that day, known from below only, may be lower yet."""
-    bounds = all_counts.filter(pl.col("censored") == ">")
+    """Widen a day's count where another of that day, known as a bound only, may be lower yet."""
+    bounds = all_counts.filter(pl.col("censored").is_not_null())
     if bounds.is_empty():
         return counts
     lowest = bounds.group_by("p", "day").agg(maybe=pl.col("low").min())

@@ -113,11 +113,19 @@ def test_the_nadir_may_be_below_the_limit_of_the_analyser(tmp_path):
     assert "nadir 0.1 on day 3" in row["note"]
 
 
-def test_a_count_known_from_below_only_may_be_the_lowest_of_its_day(tmp_path):
-    """`>0.3` may be 0.4: whether the day qualifies is open, though the other count does."""
-    bound = [{"day": 7, "analyte": "ANC", "value": ">0.3", "unit": "10*9/L"}]
-    row = row_of(tmp_path, rule(), measurements=counts([*FALL, 0.5, 0.6, 0.7, 0.8, 0.9]) + bound)
+@pytest.mark.parametrize("bound", [">0.3", "<38.5", "<0.7"])
+def test_a_bound_may_be_the_lowest_of_its_day(tmp_path, bound):
+    """It may be 0.4: whether day 7 qualifies is open, though the other count of the day does."""
+    bounds = [{"day": 7, "analyte": "ANC", "value": bound, "unit": "10*9/L"}]
+    row = row_of(tmp_path, rule(), measurements=counts([*FALL, 0.5, 0.6, 0.7, 0.8, 0.9]) + bounds)
     assert told(row, *TIMES) == ("event", 6, 6, 8)
+
+
+@pytest.mark.parametrize(("bound", "day"), [(">0.5", 6), (">10", 6), ("<0.5", 8)])
+def test_a_bound_that_settles_its_day(tmp_path, bound, day):
+    bounds = [{"day": 7, "analyte": "ANC", "value": bound, "unit": "10*9/L"}]
+    row = row_of(tmp_path, rule(), measurements=counts([*FALL, 0.5, 0.6, 0.7, 0.8, 0.9]) + bounds)
+    assert told(row, *TIMES) == ("event", day, day, day)
 
 
 def test_a_run_before_the_nadir_does_not_count(tmp_path):

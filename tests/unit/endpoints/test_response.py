@@ -206,6 +206,9 @@ def test_a_run_ends_in_the_window(tmp_path, days, expected):
         ([53, 57], "NR"),
         ([50, 57], "NR"),
         ([52], "not_evaluable"),  # days 53 to 59 may all have been fine
+        ([57], "not_evaluable"),  # days 47 to 53 may
+        ([46, 54], "not_evaluable"),  # days 47 to 53 again
+        ([47, 54], "NR"),
     ],
 )
 def test_counts_that_exclude_every_run_are_no_response(tmp_path, failing, status):
