@@ -47,6 +47,7 @@ def trace_flow(view: StudyView) -> Flow | None:
     1. The verdicts of screening, with the criteria that decided (a participant may fail several).
        Not for a reconstruction: what its participants lack was not published.
     2. The arms, participants without arm last; in each those with at least one infusion.
+       A reconstruction without infusions of a product tells nothing of it: they are not published.
     3. For each analysis set its members, and those left out by reason.
 
     Returns
@@ -87,12 +88,15 @@ def _arm(view: StudyView, arm: str | None) -> ArmFlow:
     mine = view.context.participants.filter(pl.col("arm").eq_missing(pl.lit(arm, pl.String)))
     ids = mine.select("participant_id")
     given = view.records["infusions"].join(ids, on="participant_id", how="semi")
+    planned = {plan.product for plan in view.protocol.arms[arm].infuse} if arm else set[str]()
+    told = set(given["product"])
+    if view.data != "reconstruction":
+        told |= planned
     infused = tuple(
         Box(humanise(product), given.filter(product=product)["participant_id"].n_unique())
         for product in view.protocol.products
-        if product in set(given["product"])
-        or (arm and product in {plan.product for plan in view.protocol.arms[arm].infuse})
-    )  # fmt: skip
+        if product in told
+    )
     sets: list[Box] = []
     for name, (members, excluded) in view.sets.items():
         left = excluded.join(ids, on="participant_id", how="semi")["reason"]

@@ -27,7 +27,7 @@ from stromal.report.sources import cite, list_sources
 from stromal.report.tables import Table
 from stromal.report.timeline import draw_history
 from stromal.report.timeline_data import Decision, History, collect_history
-from stromal.report.view import StudyView, spell_reason
+from stromal.report.view import StudyView, spell_definition, spell_reason
 from stromal.report.words import humanise, sentence, spell_out
 
 __all__ = ["page_environment", "render_report"]
@@ -35,9 +35,9 @@ __all__ = ["page_environment", "render_report"]
 _ROLES = {
     "primary": "Primary results",
     "secondary": "Secondary results",
+    "descriptive": "Descriptive results",
     "safety": "Safety results",
     "exploratory": "Exploratory results",
-    "descriptive": "Descriptive results",
 }
 
 
@@ -178,7 +178,7 @@ def _endpoints(view: StudyView) -> list[dict[str, Any]]:
         {
             "name": name,
             "label": endpoint.label,
-            "definition": spell_out(describe_endpoint(endpoint), view.protocol.products),
+            "definition": spell_definition(view.protocol, describe_endpoint(endpoint, view.protocol.anchors)),
             "as_written": endpoint.as_written,
             "open": leaves_open(endpoint),
             "sources": [cite(source) for source in sources_of(endpoint)],

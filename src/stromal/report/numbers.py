@@ -60,11 +60,11 @@ def as_with_error(share: float | None, error: float | None) -> str:
     Examples
     --------
     >>> as_with_error(0.889, 0.105)
-    '88.9\xa0% ± 10.5\xa0%'
+    '88.9 ± 10.5\xa0%'
     """
     if share is None or error is None:
         return as_percent(share)
-    return f"{as_percent(share)} ± {as_percent(error)}"
+    return f"{_round(100 * share, 1)} ± {as_percent(error)}"
 
 
 def as_p(p: float | None) -> str:

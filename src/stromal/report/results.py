@@ -21,8 +21,8 @@ from stromal.report.text import (
     describe_summary,
     has_interval,
 )
-from stromal.report.view import StudyView, spell_reason
-from stromal.report.words import humanise, spell_out
+from stromal.report.view import StudyView, spell_definition, spell_reason
+from stromal.report.words import humanise
 
 __all__ = ["ResultBlock", "show_result", "unit_of"]
 
@@ -49,8 +49,8 @@ def unit_of(view: StudyView, result: Result) -> str:
     spec = view.protocol.analyses.get(result.id)
     if isinstance(spec, SummaryAnalysis) and (spec.endpoint or spec.follow_up):
         return "days"
-    if isinstance(spec, SummaryAnalysis) and spec.exposure == "infusions":
-        return "infusions"
+    if isinstance(spec, SummaryAnalysis) and spec.exposure:
+        return {"infusions": "infusions", "cells per kg": "cells/kg"}[spec.exposure]
     return ""
 
 
@@ -80,7 +80,7 @@ def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultB
     reasons = Counter(reason for _, reason in listed).most_common()
     return ResultBlock(
         result=result,
-        definition=spell_out(result.definition, view.protocol.products),
+        definition=spell_definition(view.protocol, result.definition),
         headline=describe_headline(result, unit),
         table=_table(result, unit),
         lines=tuple(_lines(result)),

@@ -88,7 +88,7 @@ def tabulate_baseline(view: StudyView) -> Table | None:
        records carry along; dates, days and identifiers do not.
     2. A number is given as median and range, a word as its counts. A column of words with more than
        eight different ones (free text) has no row.
-    3. What nobody has is told as not published (for a reconstruction) or not recorded.
+    3. What nobody has is told as not recorded.
     4. A reconstruction shows no values here: those of single participants are arbitrary. What its
        source printed of them stands among the results.
     """
@@ -96,7 +96,7 @@ def tabulate_baseline(view: StudyView) -> Table | None:
     if people.is_empty():
         return None
     arms = _arms(view)
-    absent = "not published" if view.data == "reconstruction" else "not recorded"
+    absent = "not shown" if view.data == "reconstruction" else "not recorded"
     rows: list[tuple[str, ...]] = []
     for column in baseline_columns(view):
         values = [people.filter(pl.col("arm") == arm)[column] for arm in arms] or [people[column]]
@@ -112,7 +112,10 @@ def tabulate_baseline(view: StudyView) -> Table | None:
     columns = ("", *(heads or [f"All (n = {people.height})"]))
     note = "Numbers are median (range); counts are n (%)."
     if view.data == "reconstruction":
-        note = "What the source printed of its participants at baseline stands among the results."
+        note = (
+            "Values of single participants are not published. What the source printed of them "
+            "together stands among the results."
+        )
     return Table("Participants at baseline", columns, tuple(rows), _numbers(len(columns)), note)
 
 
@@ -211,7 +214,7 @@ def tabulate_exposure(view: StudyView) -> Table | None:
     names = (
         "Participants", "of whom infused", "Infusions planned (required)", "Infusions given",
         "of these early", "of these late", "of these extra", "Missed",
-        "Not due (death, withdrawal)", "Still due", "Cannot say",
+        "Not due (treatment not begun, death, withdrawal)", "Still due", "Cannot say",
         "Infusions per infused participant, median (range)",
         "Planned dose", "Delivered cells per kg and infusion, median (range)",
         "Delivered cells per infusion, median (range)",

@@ -76,7 +76,8 @@ def is_of_cells(result: Result, group: Group) -> bool:
 def describe_summary(result: Result, group: Group, unit: str = "") -> str:
     """Say a summary: median with its range, quartiles of more than four numbers, the mean.
 
-    Days of three months and more are given in months too (of 30.4375 days).
+    Days of three months and more are given in months too (of 30.4375 days). The mean of numbers of
+    infusions has one decimal.
     """
     summary = group.summary
     if summary is None:
@@ -104,7 +105,8 @@ def describe_summary(result: Result, group: Group, unit: str = "") -> str:
     if 1 < len(group.values) <= 6 and not cells:
         parts.append("values " + ", ".join(as_number(value) for value in group.values))
     if summary.mean is not None and summary.low != summary.high:
-        parts.append(f"mean {shown(summary.mean)}")
+        counted = unit == "infusions"
+        parts.append(f"mean {summary.mean:.1f}" if counted else f"mean {shown(summary.mean)}")
     if summary.missing:
         parts.append(f"{summary.missing} not recorded")
     return ", ".join(parts) or DASH
@@ -147,6 +149,8 @@ def describe_headline(result: Result, unit: str = "") -> str:
         (e for group in groups for e in group.estimates if has_interval(e)),
         None,
     )
+    if any(e.day is not None and e.standard_error for group in groups for e in group.estimates):
+        said += " After ± the standard error."
     if interval is not None:
         said += f" In brackets the {interval.interval_text}."
     tests = [test for test in result.comparisons if test.p_value is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +24,7 @@ from stromal.protocol.consistency import check_protocol
 from stromal.records import TrialRecords, read_records
 from stromal.report.words import spell_out
 
-__all__ = ["StudyView", "build_view", "spell_reason"]
+__all__ = ["StudyView", "build_view", "spell_definition", "spell_reason"]
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,22 @@ def build_view(study: Path, *, data_cutoff: date | None = None) -> StudyView:
 
 def spell_reason(protocol: Protocol, reason: str) -> str:
     """Write why somebody is left out with the labels of arms and the words of products."""
-    arm = protocol.arms.get(reason.removeprefix("arm is "))
-    if arm is not None and reason.startswith("arm is "):
-        return f"in the arm “{arm.label}”"
-    return spell_out(reason, protocol.products)
+    parts: list[str] = []
+    for part in reason.split("; "):
+        arm = protocol.arms.get(part.removeprefix("arm is "))
+        told = arm is not None and part.startswith("arm is ")
+        parts.append(f"in the arm “{arm.label}”" if told and arm else spell_out(part, ()))
+    return spell_out("; ".join(parts), protocol.products)
+
+
+def spell_definition(protocol: Protocol, text: str) -> str:
+    """Write a definition with the labels of the moments from which its days count."""
+    for name, anchor in protocol.anchors.items():
+        plain = re.escape(name.replace("_", " "))
+        label = anchor.label or name.replace("_", " ")
+        text = re.sub(
+            rf"\b(Days count from|days after|Best level from) {plain}(?=[ .])",
+            lambda found, label=label: f"{found[1]} {label}",
+            text,
+        )
+    return spell_out(text, protocol.products)

@@ -68,6 +68,7 @@ def spell_out(text: str, names: Iterable[str]) -> str:
     """
     text = text.replace(" -> ", " → ")
     text = re.sub(r"\b[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b", lambda found: humanise(found[0]), text)
+    text = re.sub(r"\b(?:[ac]?gvhd|cmv|ebv|r?atg)\b", lambda found: _SPELLED[found[0]], text)
     for name in names:
         text = re.sub(rf"\b{re.escape(name)}\b", lambda found: humanise(found[0]), text)
     return text

@@ -116,7 +116,7 @@ def test_endpoints_without_definition(msc4pgf):
         ("individual-data-not-shared", "remark", "sharing.individual_data"),
         ("endpoint-in-no-analysis", "remark", "analyses"),
         ("background-confounds", "remark", "arms.msc.background"),
-        ("several-primary-analyses", "gap", "analyses"),
+        ("no-primary-analysis", "gap", "analyses"),
         ("no-response-outlasts-treatment", "gap",
          "endpoints.platelet_response.response.no_response_after"),
         ("level-with-ceiling", "gap", "endpoints.platelet_response.response.levels.PR"),

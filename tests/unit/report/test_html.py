@@ -14,7 +14,7 @@ import pytest
 from stromal.report.html import render_report
 from stromal.report.index import render_index
 from stromal.report.numbers import as_interval, as_p, as_percent
-from stromal.report.view import build_view
+from stromal.report.view import build_view, spell_definition
 from stromal.report.words import spell_out
 
 STUDIES = Path(__file__).parents[3] / "studies"
@@ -119,9 +119,19 @@ def test_every_number_of_every_result_is_printed(view, page):
             assert " ".join(as_p(comparison.p_value).split()) in text
 
 
+def test_definitions_name_the_moment_by_its_label(view):
+    said = spell_definition(
+        view.protocol, "Assessed 56 days after first msc (x). Days count from transplant."
+    )
+    anchors = view.protocol.anchors
+    assert said.startswith(f"Assessed 56 days after {anchors['first_msc'].label} (x).")
+    assert said.endswith(f"Days count from {anchors['transplant'].label}.")
+
+
 def test_definitions_stand_beside_results(view, page):
     for result in view.results.results:
-        assert " ".join(spell_out(result.definition, ["ucmsc"]).split()) in page.text
+        said = spell_definition(view.protocol, result.definition)
+        assert " ".join(said.split()) in page.text
         for source in result.sources:
             assert source.text in page.text
             assert f"[read: {source.seen}]" in page.text
