@@ -102,7 +102,7 @@ class _Analyst:
             kind=spec.estimate,
             endpoint=spec.endpoint or "",
             endpoint_label=endpoint.label if endpoint else "",
-            definition=describe_endpoint(endpoint) if endpoint else "",
+            definition=describe_endpoint(endpoint, protocol.anchors) if endpoint else "",
             sources=sources_of(endpoint) if endpoint else (),
             set=spec.set,
             set_label=protocol.analysis_sets[spec.set].label,
@@ -119,7 +119,7 @@ class _Analyst:
         return Result(
             id=self.name, label=self.spec.label, role=self.spec.role, kind=self.spec.estimate,
             endpoint=str(self.spec.endpoint), endpoint_label=endpoint.label,
-            definition=describe_endpoint(endpoint), sources=(), set=self.spec.set,
+            definition=describe_endpoint(endpoint, protocol.anchors), sources=(), set=self.spec.set,
             set_label=protocol.analysis_sets[self.spec.set].label, groups=(), comparisons=(),
             excluded=pl.DataFrame(schema={"participant_id": pl.String, "reason": pl.String}),
             withheld=(Withheld("the whole analysis", "the endpoint is not defined"),),

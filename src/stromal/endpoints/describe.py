@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stromal.core import Source
 from stromal.endpoints.runs import describe_count, describe_run
 from stromal.protocol.endpoints import (
@@ -19,16 +21,25 @@ from stromal.protocol.endpoints import (
     UndefinedEndpoint,
 )
 from stromal.protocol.rules import CountRule, NadirRule, RunRule
+from stromal.protocol.timing import Anchor
 
 __all__ = ["describe_endpoint", "leaves_open", "sources_of"]
 
 
-def describe_endpoint(endpoint: Endpoint) -> str:
-    """Say in plain sentences what an endpoint is and from when its days count."""
-    said = _rule_of(endpoint)
+def describe_endpoint(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:
+    """Say in plain sentences what an endpoint is and from when its days count.
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint.
+    anchors
+        The protocol's anchors, whose labels name the moments.
+    """
+    said = _rule_of(endpoint, anchors)
     anchor = getattr(endpoint, "from_", None)
     if anchor is not None:
-        said += f" Days count from {_plain(anchor)}."
+        said += f" Days count from {_moment(anchor, anchors)}."
     competing: list[EventSpec] = getattr(endpoint, "competing", [])
     if competing:
         said += f" Competing events: {', '.join(_event(spec) for spec in competing)}."
@@ -58,7 +69,7 @@ def _definition(endpoint: Endpoint) -> object:
     return None
 
 
-def _rule_of(endpoint: Endpoint) -> str:  # noqa: PLR0911  (one return a family)
+def _rule_of(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:  # noqa: PLR0911  (one return a family)
     """Say the rule of an endpoint."""
     match endpoint:
         case RecoveryEndpoint(recovery=rule):
@@ -80,12 +91,14 @@ def _rule_of(endpoint: Endpoint) -> str:  # noqa: PLR0911  (one return a family)
                 + (f", held for {_run(level.held)}" if level.held else "")
                 for name, level in rule.levels.items()
             ]
-            return f"{'; '.join(levels)}; otherwise {rule.otherwise}. {_assessed(assessed)}"
+            return (
+                f"{'; '.join(levels)}; otherwise {rule.otherwise}. {_assessed(assessed, anchors)}"
+            )
         case TimeToEventEndpoint(time_to_event=rule):
             events = ", ".join(_event(spec) for spec in rule.events)
             return f"Time to the first of: {events}."
         case AdjudicatedEndpoint(adjudicated=rule, assessed=assessed):
-            due = f" {_assessed(assessed)}" if assessed is not None else ""
+            due = f" {_assessed(assessed, anchors)}" if assessed is not None else ""
             return f"Judged by people, not derived from counts: {rule.criteria}.{due}"
         case EventCountEndpoint(event_count=rule):
             which = (
@@ -99,6 +112,11 @@ def _rule_of(endpoint: Endpoint) -> str:  # noqa: PLR0911  (one return a family)
             return f"How far each participant went along: {steps}, each event leading to the next."
         case UndefinedEndpoint(not_defined=missing):
             return f"Not defined in the protocol: {missing}"
+
+
+def _moment(name: str, anchors: Mapping[str, Anchor]) -> str:
+    """Name a moment by its label."""
+    return anchors[name].label or _plain(name)
 
 
 def _plain(name: str) -> str:
@@ -139,20 +157,19 @@ def _event(spec: EventSpec) -> str:
     return f"{_plain(spec.event or '')}{grade}{cause}"
 
 
-def _assessed(assessed: AssessedAt | AssessedBest) -> str:
+def _assessed(assessed: AssessedAt | AssessedBest, anchors: Mapping[str, Anchor]) -> str:
     """Say when a response is assessed and what its absence means."""
     choice = {"no response": "counts as no response", "not in set": "is left out"}
     absence = (
         f"A missing assessment {choice[assessed.missing]}; "
         f"death before it {choice[assessed.death]}."
     )
+    moment = _moment(assessed.from_, anchors)
     if isinstance(assessed, AssessedBest):
-        return (
-            f"Best level from {_plain(assessed.from_)} to day {int(assessed.best_until)}. {absence}"
-        )
+        return f"Best level from {moment} to day {int(assessed.best_until)}. {absence}"
     window = (
         "visit window not stated"
         if assessed.visit_window == "not stated"
         else f"window {int(assessed.visit_window[0]):+d} to {int(assessed.visit_window[1]):+d} days"
     )
-    return f"Assessed {int(assessed.at)} days after {_plain(assessed.from_)} ({window}). {absence}"
+    return f"Assessed {int(assessed.at)} days after {moment} ({window}). {absence}"

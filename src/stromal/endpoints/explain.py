@@ -79,13 +79,15 @@ def explain(
     context = derive_all(protocol, _only(records, participant))
     spec = protocol.endpoints[endpoint]
     if endpoint not in context.derived:
-        raise UsageError(f"{endpoint}: {describe_endpoint(spec)} Nothing can be derived.")
+        raise UsageError(
+            f"{endpoint}: {describe_endpoint(spec, protocol.anchors)} Nothing can be derived."
+        )
     row = context.derived[endpoint].row(0, named=True)
     return Explanation(
         participant,
         endpoint,
         spec.label,
-        describe_endpoint(spec),
+        describe_endpoint(spec, protocol.anchors),
         sources_of(spec),
         leaves_open(spec),
         row,
