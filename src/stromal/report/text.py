@@ -76,8 +76,8 @@ def is_of_cells(result: Result, group: Group) -> bool:
 def describe_summary(result: Result, group: Group, unit: str = "") -> str:
     """Say a summary: median with its range, quartiles of more than four numbers, the mean.
 
-    Days of three months and more are given in months too (of 30.4375 days). The mean of numbers of
-    infusions has one decimal.
+    Days of three months and more are given in months too (of 30.4375 days). The mean of
+    numbers from a whole one to a whole one has one decimal.
     """
     summary = group.summary
     if summary is None:
@@ -105,7 +105,8 @@ def describe_summary(result: Result, group: Group, unit: str = "") -> str:
     if 1 < len(group.values) <= 6 and not cells:
         parts.append("values " + ", ".join(as_number(value) for value in group.values))
     if summary.mean is not None and summary.low != summary.high:
-        counted = unit == "infusions"
+        whole = all(end is not None and end == int(end) for end in (summary.low, summary.high))
+        counted = whole and not cells
         parts.append(f"mean {summary.mean:.1f}" if counted else f"mean {shown(summary.mean)}")
     if summary.missing:
         parts.append(f"{summary.missing} not recorded")
@@ -167,7 +168,7 @@ def result_rows(results: Results) -> list[tuple[str, str, str, str]]:
     rows: list[tuple[str, str, str, str]] = []
     for result in results.results:
         rows += [
-            (result.label, group.label, str(group.n), describe_group(result, group))
+            (result.label, group.label, str(group.n), _with_method(result, group))
             for group in result.groups
         ]
         rows += [(result.label, "test", "", describe_comparison(c)) for c in result.comparisons]
@@ -178,3 +179,10 @@ def result_rows(results: Results) -> list[tuple[str, str, str, str]]:
         if not result.groups:
             rows += [(result.label, "", "", f"not shown: {w.why}") for w in result.withheld]
     return rows
+
+
+def _with_method(result: Result, group: Group) -> str:
+    """Say a group's numbers, and by which method their intervals are."""
+    methods = {e.interval_text for e in group.estimates if has_interval(e)}
+    said = describe_group(result, group)
+    return f"{said}; {', '.join(sorted(methods))}" if methods else said
