@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 __all__ = ["Source"]
 
-Seen = Literal["full text", "table", "label", "record", "abstract", "secondary", "unverified"]
+Seen = Literal[
+    "full text", "in part", "table", "label", "record", "abstract", "secondary", "unverified"
+]
 
 
 class Source(BaseModel):
@@ -21,8 +23,8 @@ class Source(BaseModel):
     doi, url
         Where it is found.
     seen
-        What was read: the full text, the table itself, a drug label, a registry record, the
-        abstract, or another page that restates it. `unverified` means nobody read it; a
+        What was read: the full text, a part of it, the table itself, a drug label, a registry
+        record, the abstract, or another page that restates it. `unverified` means nobody read it; a
         definition marked so is offered as a choice and never used unless a protocol names it.
     """
 

@@ -312,6 +312,11 @@ def derived_frame(
         optionally `count`; days counted from the endpoint's anchor.
     """
     count = pl.col("count") if "count" in rows.columns else pl.lit(None)
+    spec = context.protocol.endpoints[endpoint]
+    anchor: str = getattr(spec, "from_", "") or vars(spec)["assessed"].from_
+    label = context.protocol.anchors[anchor].label or anchor.replace("_", " ")
+    told = pl.col("note").str.contains("day") & (pl.col("anchor_day") != 0)
+    note = pl.when(told).then(pl.format("{} Days count from {}.", "note", pl.lit(label)))
     return (
         context.participants.select("p", "participant_id", "day_zero_date")
         .join(rows, on="p", how="left")
@@ -327,7 +332,7 @@ def derived_frame(
             day_high=pl.col("day_high").cast(pl.Int32),
             cause=pl.col("cause").cast(pl.String),
             because=pl.col("because").fill_null(pl.lit([], pl.List(pl.String))),
-            note="note",
+            note=note.otherwise("note"),
             anchor_day=pl.col("anchor_day").cast(pl.Int32),
             count=count.cast(pl.Int32),
         )

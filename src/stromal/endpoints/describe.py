@@ -126,6 +126,8 @@ def _plain(name: str) -> str:
 
 def _run(rule: RunRule) -> str:
     """Say a run and its largest gap."""
+    if rule.run == 1:
+        return "1 day"
     said = describe_run(rule)
     if rule.of == "consecutive days":
         return said

@@ -178,7 +178,9 @@ def _endpoints(view: StudyView) -> list[dict[str, Any]]:
         {
             "name": name,
             "label": endpoint.label,
-            "definition": spell_definition(view.protocol, describe_endpoint(endpoint, view.protocol.anchors)),
+            "definition": spell_definition(
+                view.protocol, describe_endpoint(endpoint, view.protocol.anchors)
+            ),
             "as_written": endpoint.as_written,
             "open": leaves_open(endpoint),
             "sources": [cite(source) for source in sources_of(endpoint)],
@@ -310,7 +312,8 @@ def _decision_row(decision: Decision, zero: str) -> tuple[str, ...]:
         day += "" if decision.anchor == zero else f" from {decision.anchor}"
     between = ""
     if any(bound is not None for bound in bounds):
-        between = " to ".join("not shown" if b is None else as_number(b) for b in bounds)
+        low, high = (None if bound is None else as_number(bound) for bound in bounds)
+        between = f"{low or 'no lower bound'} to {high or 'no upper bound'}"
     deciding = decision.deciding
     shown = "; ".join(deciding if len(deciding) <= 8 else (*deciding[:4], "…", *deciding[-3:]))
     return decision.label, humanise(decision.status), day, between, decision.note, shown

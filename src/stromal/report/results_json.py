@@ -23,7 +23,8 @@ def results_to_json(view: StudyView, *, individual: bool = True) -> dict[str, An
        top, so that no number travels without them.
     2. `results`: every analysis with its groups, estimates, curves and comparisons, unrounded. A
        number that cannot be estimated is null.
-    3. `printed`, `exposure`, `protocol_findings`, and the number of `record_findings`.
+    3. `precision`, for a reconstruction: which digits are published. `printed`, `exposure`,
+       `protocol_findings`, and the number of `record_findings`.
     4. `individuals`: derived rows, verdicts of screening, infusions, who is excluded from each set
        and analysis, findings of single participants. Only where `individual` is asked for and the
        protocol's sharing plan does not forbid it, and never of a reconstruction, whose single
@@ -46,6 +47,11 @@ def results_to_json(view: StudyView, *, individual: bool = True) -> dict[str, An
         "protocol_findings": plain(view.protocol_findings),
         "record_findings": len(view.records.findings),
     }
+    if view.data == "reconstruction":
+        content["precision"] = (
+            "Digits beyond those that the publication prints belong to one of many data sets "
+            "that print the same numbers; only the printed digits are published."
+        )
     if shares:
         content["individuals"] = {
             "derived": [row for frame in view.context.derived.values() for row in plain(frame)],

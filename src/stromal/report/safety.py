@@ -15,6 +15,8 @@ from stromal.report.words import humanise, sentence
 __all__ = ["event_chains", "tabulate_chains", "tabulate_events"]
 
 Row = dict[str, Any]
+FirstInfusions = dict[str, dict[str, int]]
+_NEVER = 1_000_000_000
 
 
 def tabulate_events(view: StudyView) -> Table | None:
@@ -37,11 +39,12 @@ def tabulate_events(view: StudyView) -> Table | None:
     rows = events.to_dicts()
     arms = [arm for arm in view.protocol.arms if arm in set(events["arm"].drop_nulls())] or [None]
     agents = _agents(view, rows)
+    first = _first_infusions(view)
     by_name: dict[str, list[Row]] = {}
     for row in rows:
         by_name.setdefault(row["event"], []).append(row)
     order = sorted(by_name, key=lambda name: (-len(by_name[name]), name))
-    cells = [_event_row(name, by_name[name], arms, agents) for name in order]
+    cells = [_event_row(name, by_name[name], arms, agents, first) for name in order]
     several = len(arms) > 1
     heads = [
         f"Participants: {view.protocol.arms[arm].label}" if arm and several else "Participants"
@@ -54,12 +57,28 @@ def tabulate_events(view: StudyView) -> Table | None:
     grading = view.protocol.design.monitoring.grading
     note = (
         f"Grades: {grading}. Participants are counted once for each event; the three numbers for "
-        "an agent are events judged related to it, judged not related, and not judged."
+        "an agent are events judged related to it, judged not related, and not judged; "
+        "an event before the first infusion of a product waits for no judgement on it."
     )
     return Table(
         "Events by grade and relatedness", columns, tuple(cells),
         frozenset(range(1, len(columns))), note,
     )  # fmt: skip
+
+
+def _first_infusions(view: StudyView) -> FirstInfusions:
+    """Give the day of each participant's first infusion of every product that is planned."""
+    days = (
+        view.records["infusions"]
+        .group_by("product", "participant_id")
+        .agg(pl.col("day").min())
+        .drop_nulls("day")
+    )
+    planned = [plan.product for arm in view.protocol.arms.values() for plan in arm.infuse]
+    first: FirstInfusions = {product: {} for product in planned}
+    for product, participant, day in days.iter_rows():
+        first.setdefault(product, {})[participant] = day
+    return first
 
 
 def _agents(view: StudyView, rows: list[Row]) -> list[str]:
@@ -73,7 +92,11 @@ def _agents(view: StudyView, rows: list[Row]) -> list[str]:
 
 
 def _event_row(
-    name: str, rows: list[Row], arms: list[str] | list[None], agents: list[str]
+    name: str,
+    rows: list[Row],
+    arms: list[str] | list[None],
+    agents: list[str],
+    first: FirstInfusions,
 ) -> tuple[str, ...]:
     """Give one row of the table of events."""
     people = [
@@ -89,17 +112,27 @@ def _event_row(
         str(serious),
         *(str(grades[grade]) if grades[grade] else DASH for grade in range(1, 6)),
         str(grades[None] + grades[0]) if grades[None] + grades[0] else DASH,
-        *(_judged(rows, agent) for agent in agents),
+        *(_judged(rows, agent, first) for agent in agents),
     )
 
 
-def _judged(rows: list[Row], agent: str) -> str:
-    """Count events judged related to an agent, judged not related, and not judged."""
+def _judged(rows: list[Row], agent: str, first: FirstInfusions) -> str:
+    """Count events judged related to an agent, judged not related, and not judged.
+
+    An event before the participant's first infusion of a product, or without one, waits for no
+    judgement on that product.
+    """
     related = sum(agent in (row["related_to"] or []) for row in rows)
     unrelated = sum(agent in (row["not_related_to"] or []) for row in rows)
     both = sum(agent in (row["related_to"] or []) and agent in (row["not_related_to"] or [])
                for row in rows)  # fmt: skip
-    return f"{related} / {unrelated} / {len(rows) - related - unrelated + both}"
+    unexposed = sum(
+        agent in first
+        and (row["day"] is None or row["day"] < first[agent].get(row["participant_id"], _NEVER))
+        and agent not in [*(row["related_to"] or []), *(row["not_related_to"] or [])]
+        for row in rows
+    )
+    return f"{related} / {unrelated} / {len(rows) - related - unrelated + both - unexposed}"
 
 
 def event_chains(events: pl.DataFrame) -> list[list[Row]]:

@@ -12,6 +12,7 @@ import polars as pl
 from stromal.core import Finding
 from stromal.protocol.schedule import planned_infusions
 from stromal.protocol.timing import DrawPlan
+from stromal.protocol.treatment import InfusionPlan
 from stromal.report.numbers import DASH, as_cells, as_duration, as_median, as_number, as_percent
 from stromal.report.view import StudyView
 from stromal.report.words import humanise, sentence
@@ -322,12 +323,20 @@ def tabulate_plan(view: StudyView) -> Table | None:
             window = f"day {as_number(row['earliest'])} to {as_number(row['latest'])}"
         rows.append((
             view.protocol.arms[row["arm"]].label, humanise(row["product"]), str(row["number"]),
-            "if needed" if row["optional"] else "yes",
+            _required(view, row),
             "not stated" if due is None else f"day {due} from {_anchor(view, row['anchor'])}",
             window, _powers(row["dose"]),
         ))  # fmt: skip
     columns = ("Arm", "Product", "No.", "Required", "Due", "Window", "Dose")
     return Table("Planned infusions", columns, tuple(rows), frozenset({2}))
+
+
+def _required(view: StudyView, row: dict[str, Any]) -> str:
+    """Say whether a planned infusion is required; where their number is not stated, that."""
+    plans: list[InfusionPlan] = view.protocol.arms[row["arm"]].infuse
+    if plans[row["plan"]].times == "not stated":
+        return "number of infusions not stated"
+    return "if needed" if row["optional"] else "yes"
 
 
 def tabulate_draws(view: StudyView) -> Table | None:
