@@ -334,7 +334,7 @@ def tabulate_plan(view: StudyView) -> Table | None:
 def _required(view: StudyView, row: dict[str, Any]) -> str:
     """Say whether a planned infusion is required; where their number is not stated, that."""
     plans: list[InfusionPlan] = view.protocol.arms[row["arm"]].infuse
-    if plans[row["plan"]].times == "not stated":
+    if plans[int(row["plan"])].times == "not stated":
         return "number of infusions not stated"
     return "if needed" if row["optional"] else "yes"
 
