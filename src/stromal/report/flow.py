@@ -99,6 +99,9 @@ def _arm(view: StudyView, arm: str | None) -> ArmFlow:
     )
     sets: list[Box] = []
     for name, (members, excluded) in view.sets.items():
+        only = view.protocol.analysis_sets[name].arms
+        if only is not None and arm not in only:
+            continue
         left = excluded.join(ids, on="participant_id", how="semi")["reason"]
         out = [spell_reason(view.protocol, reason) for reason in left]
         n = members.join(ids, on="participant_id", how="semi").height
