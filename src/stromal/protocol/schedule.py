@@ -256,15 +256,22 @@ def draws_due(protocol: Protocol, participants: pl.DataFrame) -> pl.DataFrame:
         `participant_id`, `analyte`, `day` from `day_zero`, sorted.
     """
     plans = [] if isinstance(protocol.draws, str) else protocol.draws
-    frames = [_draws_of_plan(plan, participants) for plan in plans]
     schema = {"participant_id": pl.String, "analyte": pl.String, "day": pl.Int32}
-    if not frames:
+    if not plans:
         return pl.DataFrame(schema=schema)
+    # millions of rows: sorted by a participant's rank, not by their name
+    names = participants["participant_id"].unique().sort()
+    rank = pl.col("participant_id").replace_strict(
+        names, pl.int_range(names.len(), dtype=pl.UInt32, eager=True), return_dtype=pl.UInt32
+    )
+    ranked = participants.with_columns(rank)
+    analytes = pl.Enum(sorted({analyte for plan in plans for analyte in plan.analytes}))
+    frames = [_draws_of_plan(plan, ranked).cast({"analyte": analytes}) for plan in plans]
+    rows = frames[0] if len(frames) == 1 else pl.concat(frames).unique()
     return (
-        pl.concat(frames)
-        .unique()
-        .sort("participant_id", "analyte", "day", nulls_last=True)
-        .cast({"day": pl.Int32})
+        rows.sort("participant_id", "analyte", "day", nulls_last=True)
+        .with_columns(pl.lit(names).gather(pl.col("participant_id")))
+        .cast({"analyte": pl.String, "day": pl.Int32})
     )
 
 
@@ -288,7 +295,8 @@ def _draws_of_plan(plan: DrawPlan, participants: pl.DataFrame) -> pl.DataFrame:
     ).explode("day")
     if isinstance(plan.on, list):
         rows = _on_weekdays(rows, [WEEKDAYS.index(day) + 1 for day in plan.on])
-    analytes = pl.DataFrame({"analyte": list(plan.analytes)}, schema={"analyte": pl.String})
+    measured = list(dict.fromkeys(plan.analytes))
+    analytes = pl.DataFrame({"analyte": measured}, schema={"analyte": pl.String})
     return rows.select("participant_id", pl.col("day").cast(pl.Int32)).join(
         analytes, how="cross"
     ).select("participant_id", "analyte", "day")  # fmt: skip

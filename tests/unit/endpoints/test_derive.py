@@ -93,8 +93,11 @@ def test_nothing_defined_gives_no_rows_but_the_columns(tmp_path):
     assert rows.columns == [*DERIVED_COLUMNS, "anchor_day", "count"]
 
 
-def test_no_participants(tmp_path):
-    protocol, records = study_of(tmp_path, RECOVERY + time_to("survival"))
+@pytest.mark.parametrize(
+    "draws", ["not stated", "[{analytes: [ANC], from: transplant, until: 60 d, on: [Mon, Fri]}]"]
+)
+def test_no_participants(tmp_path, draws):
+    protocol, records = study_of(tmp_path, RECOVERY + time_to("survival"), draws=draws)
     tables = {name: table.clear() for name, table in records.tables.items()}
     rows = derive(protocol, type(records)(records.about, tables))
     assert rows.is_empty()
