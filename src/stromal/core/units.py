@@ -82,12 +82,15 @@ _SPELLINGS = {
     "d.": "d",
 }
 _DIMENSION = {unit: name for name, units in _FACTORS.items() for unit in units}
+_LITRE = re.compile(r"(?<=/)([umd]?)l$")
+"""UCUM writes the litre as l or as L."""
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER})(?:\s*(\S.*?))?\s*")
 
 
 def _canonical(unit: str) -> str:
     plain = unit.strip().replace("µ", "u").replace("μ", "u").replace("×", "x")
+    plain = _LITRE.sub(r"\1L", _SPELLINGS.get(plain, plain))
     plain = _SPELLINGS.get(plain, plain)
     if plain not in _DIMENSION:
         raise UnitError(

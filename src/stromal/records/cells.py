@@ -22,8 +22,8 @@ __all__ = [
 
 NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 FIRST_YEAR = 1900
-LONGEST = 73_050
-"""Days (200 years): a `day` beyond is a date written as a number."""
+LONGEST = 36_525
+"""Days (100 years): a `day` beyond is a date written as a number, as spreadsheets count dates."""
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 

@@ -16,6 +16,8 @@ from stromal.records.trial_records import TrialRecords
 __all__ = ["find_between_rows"]
 
 _MARGIN, _SHARE = 0.1, 0.05
+_FATAL = 5
+_DEATH_WORDS = r"(?i)(^|[^a-z])(death|died|dead|deceased|exitus)([^a-z]|$)"
 
 
 def find_between_rows(protocol: Protocol, records: TrialRecords) -> list[Finding]:
@@ -29,6 +31,8 @@ def find_between_rows(protocol: Protocol, records: TrialRecords) -> list[Finding
     4. Two arms for one participant.
     5. An agent, an event or an encounter that the protocol does not know.
     6. One record_id in two tables.
+    7. An event of grade 5, or one whose name says death in other words, of a participant without an
+       event `death`: survival would count a dead participant as alive.
     """
     return [
         *_contradicting_counts(records["measurements"]),
@@ -40,6 +44,7 @@ def find_between_rows(protocol: Protocol, records: TrialRecords) -> list[Finding
         *_unknown_events(protocol, records["events"]),
         *_unknown_encounters(protocol, records["visits"]),
         *_shared_ids(records),
+        *_fatal_without_death(records["events"]),
     ]
 
 
@@ -231,6 +236,30 @@ def _unknown_events(protocol: Protocol, events: pl.DataFrame) -> list[Finding]:
         )
         for name, close in pairs
         if close
+    ]
+
+
+def _fatal_without_death(events: pl.DataFrame) -> list[Finding]:
+    """Find fatal events of participants of whom no `death` is recorded."""
+    died = events.filter(pl.col("event") == "death").select("participant_id")
+    rows = events.join(died, on="participant_id", how="anti", maintain_order="left").filter(
+        (pl.col("grade") == _FATAL) | pl.col("event").str.contains(_DEATH_WORDS)
+    )
+    return [
+        Finding(
+            rule="fatal-event-without-death",
+            weight="contradiction",
+            where=f"events, record {row['record_id']}",
+            what=f"`{row['event']}`"
+            + (f" on day {row['day']}" if row["day"] is not None else "")
+            + (" has grade 5" if row["grade"] == _FATAL else " says that the participant died")
+            + ", and no event `death` is recorded.",
+            why="Survival reads the event `death` alone: without it the participant counts as "
+            "alive up to the last contact.",
+            remedy="Record the death as an event named `death`, or correct this row.",
+            participant_id=row["participant_id"],
+        )
+        for row in rows.iter_rows(named=True)
     ]
 
 

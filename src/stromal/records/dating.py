@@ -16,7 +16,7 @@ from stromal.protocol.timing import (
     OffsetAnchor,
     ParticipantAnchor,
 )
-from stromal.records.cells import read_date, read_day
+from stromal.records.cells import LONGEST, read_date, read_day
 from stromal.records.sheet import LINE, Sheet, quoted
 from stromal.records.tables import Moment
 
@@ -36,7 +36,9 @@ def date_sheets(protocol: Protocol, sheets: Mapping[str, Sheet]) -> None:
        without day zero: its day is not known. In the participants and attestations tables, which
        also tell of people who never came to day zero, such a date stays without a day.
     4. The day of the day-zero anchor itself must be 0.
-    5. A moment before birth is refused, and an end before its beginning.
+    5. A moment before birth is refused, and an end before its beginning; so is a date more than
+       100 years from day zero, which stands for none (9999-12-31).
+    6. Of a participant whose own date of day zero was refused the other rows are not.
     """
     for sheet in sheets.values():
         for moment in sheet.table.moments:
@@ -47,6 +49,7 @@ def date_sheets(protocol: Protocol, sheets: Mapping[str, Sheet]) -> None:
     zero = anchor_dates(protocol, protocol.day_zero, sheets).rename({"date": _ZERO})
     people = sheets["participants"]
     known = people.typed.select("participant_id").drop_nulls().unique()
+    known = known.join(_refused_day_zero(protocol, sheets), on="participant_id", how="anti")
     zero = known.join(zero, on="participant_id", how="left").with_columns(
         pl.lit(True).alias(_KNOWN)
     )
@@ -114,6 +117,20 @@ def _anchor_rows(anchor: Anchor, sheets: Mapping[str, Sheet]) -> tuple[pl.DataFr
     raise AssertionError("an offset anchor has no rows of its own")
 
 
+def _refused_day_zero(protocol: Protocol, sheets: Mapping[str, Sheet]) -> pl.DataFrame:
+    """Give the participants whose date of day zero is there but was refused."""
+    anchor = protocol.anchors[protocol.day_zero]
+    for _ in protocol.anchors:
+        if isinstance(anchor, OffsetAnchor):
+            anchor = protocol.anchors[anchor.anchor]
+    if isinstance(anchor, OffsetAnchor):
+        return pl.DataFrame(schema={"participant_id": pl.String})
+    rows, date, sheet = _anchor_rows(anchor, sheets)
+    filled = sheet.raw[LINE].filter(sheet.cells(date).is_not_null())
+    refused = rows.filter(pl.col(date).is_null() & pl.col(LINE).is_in(filled.implode()))
+    return refused.select("participant_id").drop_nulls().unique()
+
+
 def _refuse_other_day_zero(protocol: Protocol, sheets: Mapping[str, Sheet]) -> None:
     """Refuse a record of the day-zero anchor whose own day is not 0."""
     anchor = protocol.anchors[protocol.day_zero]
@@ -152,6 +169,12 @@ def _resolve(sheet: Sheet, moment: Moment, protocol: Protocol) -> None:
             f"day {row[moment.day]} beside {row[moment.date]}",
             f"day {(row[moment.date] - row[_ZERO]).days}: `{zero_name}` was on {row[_ZERO]}",
             "Correct one of the two, or leave one empty."),
+    )  # fmt: skip
+    sheet.refuse(
+        counted.abs() > LONGEST, moment.date,
+        lambda cell, row: (f"{quoted(cell)} is more than 100 years from day zero",
+                           f"a date near `{zero_name}`, {row[_ZERO]}",
+                           "Correct one of the two, or leave empty what is not known."),
     )  # fmt: skip
     blank = sheet.cells(moment.date).is_null() & sheet.cells(moment.day).is_null()
     header = {moment.date, moment.day} & set(sheet.raw.columns)

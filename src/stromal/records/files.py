@@ -37,7 +37,12 @@ def find_files(folder: Path, tables: Mapping[str, Table]) -> tuple[dict[str, Pat
         name, shown = file.stem, f"{RECORDS_FOLDER}/{file.name}"
         if file.name.startswith("."):
             continue
-        if file.suffix.lower() not in _READ or file.is_dir():
+        if name in tables and file.exists() and not (file.is_file() or file.is_dir()):
+            faults.append(
+                Fault(shown, 0, "", "no regular file", "a CSV or Parquet file",
+                      "Put the file itself here.")
+            )  # fmt: skip
+        elif file.suffix.lower() not in _READ or file.is_dir():
             if file.name.split(".")[0] in tables:
                 faults.append(
                     Fault(shown, 0, "", f"{quoted(file.name)} is no CSV or Parquet file",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stromal.core import Finding, RecordError
+from stromal.core import Fault, Finding, RecordError
 from stromal.protocol import Protocol
 from stromal.records.about import read_about
 from stromal.records.ages import read_ages
@@ -72,9 +72,14 @@ def read_records(
     folder = (study.parent if study.is_file() else study) / RECORDS_FOLDER
     tables = tables_for(protocol)
     if folder.is_dir():
-        about, faults = read_about(folder)
-        files, misplaced = find_files(folder, tables)
+        try:
+            about, faults = read_about(folder)
+            files, misplaced = find_files(folder, tables)
+        except OSError as error:
+            raise RecordError([_unreadable(f"cannot be read ({error.strerror})")]) from error
         faults += misplaced
+    elif folder.exists() or folder.is_symlink():
+        raise RecordError([_unreadable("no folder")])
     else:
         about, faults, files = About(None), [], dict[str, Path]()
     sheets = {name: read_sheet(table, files.get(name)) for name, table in tables.items()}
@@ -95,6 +100,12 @@ def read_records(
         *_absent_anchors(sheets["participants"]),
     ]
     return replace(records, findings=tuple(sorted(findings)))
+
+
+def _unreadable(found: str) -> Fault:
+    """Tell that the records folder cannot be read at all."""
+    return Fault(RECORDS_FOLDER, 0, "", found, "a folder with one file a table",
+                 "Let it be a folder that you may read, or remove it.")  # fmt: skip
 
 
 def _check(protocol: Protocol, sheets: Mapping[str, Sheet], about: About) -> None:

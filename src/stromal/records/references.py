@@ -89,10 +89,14 @@ def _refuse_strangers(sheet: Sheet, enrolled: pl.Series, people: Sheet) -> None:
 
 def _whom(cell: str, names: list[str]) -> str:
     """Tell who may be meant; ids that differ by a digit only are different people."""
-    alike = [name for name in names[:100_000] if name.casefold() == cell.casefold()]
-    close = alike[0] if alike else ""
-    if close:
-        return f"Did you mean `{close}`?"
+    few = names[:100_000]
+    alike = [name for name in few if name.casefold() == cell.casefold()]
+    if alike:
+        return f"Did you mean `{alike[0]}`?"
+    bare = cell.casefold().lstrip("0")
+    padded = [name for name in few if bare and name.casefold().lstrip("0") == bare]
+    if len(padded) == 1:
+        return f"Did you mean `{padded[0]}`? Spreadsheets drop zeros in front of a number."
     return f"Correct the id, or enrol {quoted(cell)} in the participants table."
 
 

@@ -192,3 +192,26 @@ def test_anchors_that_count_from_each_other_are_refused(tmp_path):
     protocol = read_protocol(study)
     with pytest.raises(ProtocolError, match="counts from itself"):
         read_records(study, protocol)
+
+
+@pytest.mark.parametrize("date", ["9999-12-31", "1900-01-01"])
+def test_a_date_that_stands_for_none_is_refused(tmp_path, date):
+    person = {**P1, "transplanted_on": "2024-01-01"}
+    found = refused(tmp_path, participants=[{**person, "last_contact": date}])
+    assert found[0][:2] == (
+        "records/participants.csv:2:last_contact",
+        f"`{date}` is more than 100 years from day zero",
+    )
+
+
+def test_a_spreadsheet_date_is_no_day(tmp_path):
+    person = {**P1, "transplanted_on": "2024-01-01"}
+    fever = {"participant_id": "P1", "day": "45330", "event": "fever"}
+    found = refused(tmp_path, participants=[person], events=[fever])
+    assert found == [("records/events.csv:2:day", "`45330` is out of range", "-36,525 to 36,525")]
+
+
+def test_a_refused_day_zero_is_told_once_and_not_at_every_row(tmp_path):
+    person = {**P1, "transplanted_on": "01.02.2024"}
+    found = refused(tmp_path, participants=[person], events=[FEVER, FEVER])
+    assert [place for place, _, _ in found] == ["records/participants.csv:2:transplanted_on"]

@@ -306,3 +306,29 @@ def test_findings_are_sorted_and_name_the_participant(tmp_path):
 
 def test_the_protocol_of_these_tests_counts_on_relapse():
     assert "relapse: {event: relapse}" in PROTOCOL
+
+
+def event(name, **more):
+    return {"participant_id": "P1", "day": 20, "event": name, **more}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (event("pneumonia", grade="5"), "`pneumonia` on day 20 has grade 5"),
+        (event("died"), "`died` on day 20 says that the participant died"),
+        (event("death (sepsis)"), "`death (sepsis)` on day 20 says"),
+        (event("Exitus letalis"), "`Exitus letalis` on day 20 says"),
+    ],
+)
+def test_a_fatal_event_without_a_death_is_a_contradiction(tmp_path, row, said):
+    found = one(read(tmp_path, events=[row]), "fatal-event-without-death")
+    assert found.weight == "contradiction"
+    assert said in found.what
+
+
+def test_a_fatal_event_beside_a_death_and_one_that_is_not_fatal_are_no_findings(tmp_path):
+    death = {**event("death"), "day": 25}
+    last = {"last_contact": "2024-01-26", "complete_until": "", "enrolled_on": "2024-01-02"}
+    assert rules(read(tmp_path / "a", last, events=[event("sepsis", grade="5"), death])) == []
+    assert rules(read(tmp_path / "b", events=[event("undead_cells", grade="4")])) == []

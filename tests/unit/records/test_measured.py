@@ -146,3 +146,10 @@ def test_real_counts_of_an_intensive_care_unit(tmp_path):
         ]
     frame = read(tmp_path, rows)
     assert frame.height == len(rows) > 100
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "kept"), [(500, "/ul", 0.5), (0.5, "10*9/l", 0.5), (0.5, "10^3/ul", 0.5)]
+)
+def test_the_litre_is_l_or_L_as_in_ucum(value, unit, kept):  # noqa: N802
+    assert convert_value(value, unit, "10*9/L") == kept

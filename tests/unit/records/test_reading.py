@@ -1,3 +1,5 @@
+import os
+import shutil
 from datetime import date
 
 import polars as pl
@@ -129,3 +131,28 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path):
         ("records/measurements.csv", 2, "value"),
         ("records/measurements.csv", 3, "participant_id"),
     ]
+
+
+def test_zeros_that_a_spreadsheet_dropped_are_named(tmp_path):
+    study = make_study(
+        tmp_path,
+        participants=[{"participant_id": "001", "transplanted_on": "2024-01-01"}],
+        events=[{"participant_id": "1", "day": 3, "event": "fever"}],
+    )
+    with pytest.raises(RecordError) as caught:
+        read_records(study, read_protocol(study))
+    assert [fault.remedy for fault in caught.value.faults] == [
+        "Did you mean `001`? Spreadsheets drop zeros in front of a number."
+    ]
+
+
+def test_a_pipe_is_no_file_and_a_file_no_folder(tmp_path):
+    study = make_study(tmp_path)
+    protocol = read_protocol(study)
+    os.mkfifo(study / "records" / "events.csv")
+    with pytest.raises(RecordError, match=r"records/events\.csv: no regular file"):
+        read_records(study, protocol)
+    shutil.rmtree(study / "records")
+    (study / "records").write_text("", encoding="utf-8")
+    with pytest.raises(RecordError, match="records: no folder"):
+        read_records(study, protocol)
