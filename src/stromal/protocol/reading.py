@@ -22,6 +22,7 @@ from stromal.protocol.yaml_reading import DataPath, Located, read_yaml
 __all__ = ["PROTOCOL_FILE", "canonical_json", "json_schema", "protocol_version", "read_protocol"]
 
 PROTOCOL_FILE = "protocol.yaml"
+MOST_FAULTS = 500
 
 
 def read_protocol(study: Path) -> Protocol:
@@ -38,6 +39,11 @@ def read_protocol(study: Path) -> Protocol:
         With one fault for each thing that is wrong: file, line, column, what was expected, remedy.
     """
     file = study if study.is_file() else study / PROTOCOL_FILE
+    if not file.exists():
+        raise ProtocolError(
+            [Fault(str(file), 0, "", "cannot be read (there is no such file)", "a study's protocol",
+                   "Give the folder that holds `protocol.yaml`.")]
+        )  # fmt: skip
     located = read_yaml(file, name=PROTOCOL_FILE if file.name == PROTOCOL_FILE else str(file))
     data: object = located.data
     if not isinstance(located.data, dict):
@@ -192,14 +198,14 @@ def _faults_of(error: ValidationError, located: Located) -> list[Fault]:
 
     Where a value may be of several kinds pydantic complains once for each. Complaints about the
     whole of a value give way to those about its inside, and those that say what is wrong with it to
-    no other; what is left of one place is told together.
+    no other; what is left of one place is told together. Only the first `MOST_FAULTS` are read.
     """
-    details = error.errors(include_url=False)
+    details = error.errors(include_url=False)[:MOST_FAULTS]
     keys = [(*_path_of(detail, located), *_absent_key(detail)) for detail in details]
+    within = {key[:length] for key in keys for length in range(len(key))}
     kept: dict[DataPath, list[ErrorDetails]] = {}
     for detail, key in zip(details, keys, strict=True):
-        inside = any(len(other) > len(key) and other[: len(key)] == key for other in keys)
-        if not (inside and detail["type"] in _SHALLOW):
+        if not (key in within and detail["type"] in _SHALLOW):
             kept.setdefault(key, []).append(detail)
     return [_joined([_fault_of(d, located) for d in _telling(found)]) for found in kept.values()]
 
@@ -250,9 +256,11 @@ def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
     message = _expected_of(detail, message)
     came = _shown(detail.get("input"))
     if kind == "literal_error":
-        return located.fault(path, f"`{_name_of(path)}` is {came}",
-                             str(detail.get("ctx", {}).get("expected", "")).replace("True", "true"),
-                             "Choose one of these.")  # fmt: skip
+        words = str(detail.get("ctx", {}).get("expected", "")).replace("True", "true")
+        remedy = "Choose one of these."
+        if f"'{came}'" in words:
+            remedy = f'Put it in quotes: "{came}".'
+        return located.fault(path, f"`{_name_of(path)}` is {came}", words, remedy)
     if kind in {"value_error", "endpoint_family", "analysis_kind", "rule_kind", "anchor_kind",
                 "dose_kind", "assessed_kind"}:  # fmt: skip
         return located.fault(path, f"`{_name_of(path)}`: {message}", "", "Mend this entry.")

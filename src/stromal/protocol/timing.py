@@ -42,6 +42,15 @@ class ParticipantAnchor(_Anchor):
 
     participant: Name
 
+    @model_validator(mode="after")
+    def _a_column_of_its_own(self) -> ParticipantAnchor:
+        if self.participant in {"last_contact", "complete_until"}:
+            raise ValueError(
+                f"`{self.participant}_day` already says until when a participant was seen; name "
+                "the moment otherwise"
+            )
+        return self
+
 
 class InfusionAnchor(_Anchor):
     """The day of the first, or of a numbered, infusion of a product."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from stromal.core import Quantity
 from stromal.protocol.fields import CellDose, Duration, Model, Name, NotStated, Text, Window
 from stromal.protocol.tagged import key_of
 
@@ -48,6 +49,16 @@ class Product(Model):
     ] = None
 
 
+def _above_zero(**doses: Quantity | None) -> None:
+    """Refuse a dose of no cells or fewer."""
+    for key, dose in doses.items():
+        if dose is not None and dose.value <= 0:
+            raise ValueError(
+                f"`{key}` is above 0; got '{dose}'. An infusion without cells has the dose "
+                "{none: TEXT}"
+            )
+
+
 class PerKilogramDose(Model):
     """Cells per kilogram, of a stated weight, with an optional cap on the total."""
 
@@ -59,6 +70,7 @@ class PerKilogramDose(Model):
     def _dimensions(self) -> PerKilogramDose:
         if self.per_kg.dimension != "cells per mass":
             raise ValueError(f"`per_kg` needs cells per kg, such as '1e6 /kg'; got '{self.per_kg}'")
+        _above_zero(per_kg=self.per_kg, cap=self.cap)
         if self.cap is not None and self.cap.dimension != "cells":
             raise ValueError(f"`cap` is a number of cells, such as '1e8'; got '{self.cap}'")
         return self
@@ -74,6 +86,7 @@ class FixedDose(Model):
     def _dimension(self) -> FixedDose:
         if self.fixed.dimension != "cells":
             raise ValueError(f"`fixed` is a number of cells, such as '3e7'; got '{self.fixed}'")
+        _above_zero(fixed=self.fixed)
         return self
 
 
@@ -145,6 +158,8 @@ class InfusionPlan(Model):
         repeated = isinstance(self.times, Times) or (isinstance(self.times, int) and self.times > 1)
         if repeated and self.every is None:
             raise ValueError("repeated infusions need `every`, such as '7 d' (or 'not stated')")
+        if isinstance(self.every, int) and self.every < 1:
+            raise ValueError(f"`every` is at least 1 d; got '{int(self.every)} d'")
         return self
 
 

@@ -1,7 +1,8 @@
 """YAML 1.2 to plain data that remembers where every key and value stood.
 
 Refused, each with its line: aliases and anchors, tags, two equal keys of one mapping, keys that are
-not text, more than `MAX_DEPTH` levels, integers above `MAX_DIGITS` digits, files above `MAX_BYTES`.
+not text, more than `MAX_DEPTH` levels or `MAX_PARTS` keys and values, integers above `MAX_DIGITS`
+digits, files above `MAX_BYTES`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from stromal.core import Fault, ProtocolError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_DIGITS", "Located", "read_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_DIGITS", "MAX_PARTS", "Located", "read_yaml"]
 
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 60
+MAX_PARTS = 20_000
 MAX_DIGITS = 40
 DataPath = tuple[str | int, ...]
 
@@ -61,6 +63,10 @@ def read_yaml(file: Path, *, name: str | None = None) -> Located:
         The file is absent, is not UTF-8 or YAML, or has what this language refuses.
     """
     shown = name or str(file)
+    if file.exists() and not file.is_file() and not file.is_dir():
+        raise ProtocolError(
+            [Fault(shown, 0, "", "no regular file", "a YAML file", "Put the file itself here.")]
+        )
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -129,7 +135,7 @@ def _syntax_fault(error: MarkedYAMLError, shown: str) -> Fault:
 def _refuse_events(text: str, shown: str) -> None:
     """Walk the parser's events, before anything is built, and refuse aliases, tags and depth."""
     depth = 0
-    for event in _parser().parse(text):
+    for count, event in enumerate(_parser().parse(text)):
         mark = event.start_mark
         kind = type(event).__name__
         place = (mark.line + 1, str(mark.column + 1))
@@ -152,6 +158,11 @@ def _refuse_events(text: str, shown: str) -> None:
             depth += 1
         elif kind in {"MappingEndEvent", "SequenceEndEvent"}:
             depth -= 1
+        if count > MAX_PARTS:
+            raise ProtocolError(
+                [Fault(shown, *place, "too many keys and values", f"at most {MAX_PARTS:,}",
+                       "A protocol is a page or a few; keep data in records/.")]
+            )  # fmt: skip
         if depth > MAX_DEPTH:
             raise ProtocolError(
                 [Fault(shown, *place, "too many levels", f"at most {MAX_DEPTH} levels",

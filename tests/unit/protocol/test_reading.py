@@ -2,9 +2,11 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from stromal.core import ProtocolError
 from stromal.protocol import (
@@ -16,6 +18,8 @@ from stromal.protocol import (
 )
 from stromal.protocol.library import FAMILIES, TABLES, definitions
 from stromal.protocol.protocol import references
+from stromal.protocol.timing import ParticipantAnchor
+from stromal.protocol.treatment import Dose, InfusionPlan
 from stromal.protocol.yaml_reading import read_yaml
 
 HERE = Path(__file__).resolve().parent
@@ -249,3 +253,48 @@ def test_references_of_a_protocol():
     assert ("product", "msc") in found
     assert ("analysis set", "infused") in found
     assert not [name for kind, name in found if kind == "product" and name == "platelets"]
+
+
+def test_very_many_unknown_keys_are_told_in_time(tmp_path):
+    (tmp_path / "protocol.yaml").write_text(
+        "stromal: 1\n" + "".join(f"k{i}: 1\n" for i in range(9_000)), encoding="utf-8"
+    )
+    began = time.perf_counter()
+    with pytest.raises(ProtocolError) as error:
+        read_protocol(tmp_path)
+    assert time.perf_counter() - began < 10
+    assert 400 < len(error.value.faults) <= 500
+
+
+def test_a_word_of_digits_is_to_be_quoted(tmp_path):
+    study = "stromal: 1\nstudy: {id: a, title: b, conditions: [c], phase: 1}\n"
+    (tmp_path / "protocol.yaml").write_text(study, encoding="utf-8")
+    with pytest.raises(ProtocolError, match='Put it in quotes: "1"'):
+        read_protocol(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({"per_kg": "0 /kg"}, "`per_kg` is above 0"),
+        ({"per_kg": "-1e6 /kg"}, "`per_kg` is above 0"),
+        ({"fixed": 0}, "`fixed` is above 0"),
+        ({"per_kg": "1e6 /kg", "cap": 0}, "`cap` is above 0"),
+    ],
+)
+def test_a_dose_is_above_zero(plan, said):
+    with pytest.raises(ValidationError, match=said):
+        TypeAdapter(Dose).validate_python(plan)
+
+
+@pytest.mark.parametrize("every", ["0 d", "-7 d"])
+def test_infusions_come_one_after_another(every):
+    plan = {"product": "msc", "dose": {"per_kg": "1e6 /kg"}, "first": "transplant",
+            "every": every, "times": 3, "window": "not stated"}  # fmt: skip
+    with pytest.raises(ValidationError, match="at least 1 d"):
+        InfusionPlan.model_validate(plan)
+
+
+def test_a_moment_is_not_called_like_the_end_of_follow_up():
+    with pytest.raises(ValidationError, match="name the moment otherwise"):
+        ParticipantAnchor.model_validate({"participant": "last_contact"})

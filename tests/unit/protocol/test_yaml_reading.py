@@ -168,3 +168,12 @@ def test_places(tmp_path):
     fault = located.fault(("a", 1, "absent", "deeper"), "x", "y", "z")
     assert (fault.line, fault.column) == (3, "5")
     assert located.fault((), "x", "y", "z").line == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a: [" + "1," * 900_000 + "1]\n", "".join(f"k{i}: 1\n" for i in range(150_000))],
+)
+def test_very_many_parts_are_refused_quickly(tmp_path, content):
+    found = bounded(lambda: refusal(tmp_path, content))
+    assert [fault.found for fault in found] == ["too many keys and values"]
