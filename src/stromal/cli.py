@@ -5,8 +5,12 @@ Heavy imports stand inside the commands, so that `stromal --help` answers at onc
 
 from __future__ import annotations
 
+import io
+import re
 import sys
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -54,19 +58,27 @@ Cutoff = Annotated[
 
 def main() -> None:
     """Run the command line; a user's mistake ends with its remedy and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except RecordError as error:
         for fault in error.faults:
-            err.print(escape(str(fault)), style="red", soft_wrap=True, highlight=False)
+            err.print(_safe(str(fault)), style="red", soft_wrap=True, highlight=False)
         count = len(error.faults)
         err.print(f"{count} fault{'s' if count != 1 else ''}; nothing was read.", highlight=False)
         sys.exit(1)
     except StromalError as error:
-        err.print(escape(str(error)), style="red", soft_wrap=True, highlight=False)
+        err.print(_safe(str(error)), style="red", soft_wrap=True, highlight=False)
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        text = f"cannot read or write{place} ({error.strerror or error})"
+        err.print(_safe(text), style="red", soft_wrap=True, highlight=False)
+        sys.exit(1)
 
 
 @app.callback(invoke_without_command=True)
@@ -91,15 +103,20 @@ def check(study: Study, output: Output = None) -> None:
     from stromal.records import read_records
 
     protocol = read_protocol(study)
-    out.print(f"[bold]{escape(protocol.study.title)}[/bold]", highlight=False)
+    out.print(f"[bold]{_safe(protocol.study.title)}[/bold]", highlight=False)
     out.print(f"Protocol version {protocol_version(protocol)}", highlight=False)
-    records = read_records(study, protocol)
-    findings = [*check_protocol(protocol), *records.findings]
-    _print_findings(findings)
+    findings = check_protocol(protocol)
+    try:
+        findings = [*findings, *read_records(study, protocol).findings]
+    except RecordError:
+        _print_findings(findings)
+        raise
     if output is not None:
         import polars as pl
 
-        _write(pl.DataFrame([vars(finding) for finding in findings]), output)
+        columns = {field.name: pl.String for field in fields(Finding)}
+        _write(pl.DataFrame([vars(finding) for finding in findings], schema=columns), output)
+    _print_findings(findings)
 
 
 @app.command()
@@ -109,8 +126,8 @@ def screen(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
 
     _, records, context = _derived(study, cutoff)
     frame = screen_participants(context)
-    _print_frame(frame, "Screening", records.about.data)
     _write(frame, output)
+    _print_frame(frame, "Screening", records.about.data)
 
 
 @app.command()
@@ -121,15 +138,16 @@ def schedule(study: Study, output: Output = None, cutoff: Cutoff = None) -> None
     protocol, records, context = _derived(study, cutoff)
     if records["participants"].is_empty():
         frame = planned_infusions(protocol)
+        _write(frame, output)
         _print_frame(frame, "Planned infusions (no participants yet)", None)
     else:
         from stromal.endpoints.exposure import list_infusions, summarize_exposure
 
         frame = list_infusions(context)
+        _write(frame, output)
         for row in summarize_exposure(context, frame).iter_rows(named=True):
-            out.print(escape(_exposure_said(row)), highlight=False)
+            out.print(_safe(_exposure_said(row)), highlight=False)
         _print_frame(_doses_shown(frame), "Infusions", records.about.data)
-    _write(frame, output)
 
 
 @app.command()
@@ -153,13 +171,17 @@ def derive(
     names = [name for name in context.derived if endpoint in {None, name}]
     frames = [context.derived[name] for name in protocol.endpoints if name in names]
     if not frames or records["participants"].is_empty():
-        out.print("Nothing to derive: the study has no participants.", highlight=False)
+        when = "" if cutoff is None else f" up to {cutoff}"
+        folder = _safe(str(_records_of(study)))
+        out.print(
+            f"Nothing to derive: there are no participants in {folder}{when}.", highlight=False
+        )
         return
+    _write(_stamped(pl.concat(frames), protocol, records), output)
     for frame in frames:
         label = protocol.endpoints[frame["endpoint"][0]].label
         shown = frame.select("participant_id", "status", "day", "day_low", "day_high", "note")
         _print_frame(shown, label, records.about.data)
-    _write(_stamped(pl.concat(frames), protocol, records), output)
 
 
 @app.command()
@@ -176,17 +198,18 @@ def explain(
     protocol, records = _read(study, cutoff)
     told = explain_row(protocol, records, participant, endpoint)
     row = told.row
+    _write(told.days, output)
     _stamp(records.about.data)
-    out.print(f"[bold]{escape(participant)}: {escape(told.label)}[/bold]", highlight=False)
-    out.print(escape(told.definition), highlight=False)
+    out.print(f"[bold]{_safe(participant)}: {_safe(told.label)}[/bold]", highlight=False)
+    out.print(_safe(told.definition), highlight=False)
     for source in told.sources:
-        out.print(f"  Source: {escape(str(source))}", style="dim", highlight=False)
+        out.print(f"  Source: {_safe(str(source))}", style="dim", highlight=False)
     if told.leaves_open:
-        out.print(f"  Left open: {escape(told.leaves_open)}", style="dim", highlight=False)
+        out.print(f"  Left open: {_safe(told.leaves_open)}", style="dim", highlight=False)
     _print_frame(_collapsed(told.days), "Day by day", None)
     when = "" if row["day"] is None else f" on day {row['day']}"
     dated = f" ({row['date']})" if row["date"] is not None else ""
-    out.print(f"[bold]{escape(str(row['status']))}{when}{dated}[/bold]. {escape(row['note'])}",
+    out.print(f"[bold]{_safe(str(row['status']))}{when}{dated}[/bold]. {_safe(row['note'])}",
               highlight=False)  # fmt: skip
     if row["day_low"] is not None or row["day_high"] is not None:
         low = "none" if row["day_low"] is None else row["day_low"]
@@ -196,7 +219,6 @@ def explain(
             f"Every missing draw against it: {'day ' if high != 'not shown' else ''}{high}.",
             highlight=False,
         )
-    _write(told.days, output)
 
 
 @app.command()
@@ -204,7 +226,9 @@ def analyze(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
     """Compute the protocol's analyses."""
     from stromal.report.view import build_view
 
+    _refuse_suffix(output)
     view = build_view(study, data_cutoff=_date(cutoff))
+    _write_json(view, output)
     _stamp(view.records.about.data)
     if not view.results.results:
         out.print("No analyses: the study has no records.", highlight=False)
@@ -212,9 +236,8 @@ def analyze(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
 
     table = Table("Analysis", "Group", "n", "Result", title="Analyses", title_justify="left")
     for row in result_rows(view.results):
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(_safe(cell) for cell in row))
     out.print(table)
-    _write_json(view, output)
 
 
 @app.command()
@@ -234,14 +257,14 @@ def report(
 ) -> None:  # fmt: skip
     """Write the report: one self-contained HTML file, and results.json beside it."""
     target = output or Path("report.html")
-    if target.suffix not in {".html", ".json"}:
+    if target.suffix.lower() not in {".html", ".json"}:
         raise UsageError(f"a report is written as .html or .json; got `{target.name}`")
     from stromal.report.html import render_report
     from stromal.report.view import build_view
 
     with out.status("Deriving and analysing ..."):
         view = build_view(study, data_cutoff=_date(cutoff))
-    if target.suffix == ".html":
+    if target.suffix.lower() == ".html":
         with out.status("Drawing ..."):
             page = render_report(view, individual=individual)
         _save(target, page)
@@ -263,7 +286,7 @@ def definitions(
     for key in [name] if name else sorted(known):
         family, content = known[key]
         sources = "\n".join(f"{s['text']} [{s['seen']}]" for s in content.get("sources", []))
-        table.add_row(key, family, escape(str(content.get("title", ""))), escape(sources))
+        table.add_row(key, family, _safe(str(content.get("title", ""))), _safe(sources))
     out.print(table)
     if name is not None:
         out.print_json(data=known[name][1])
@@ -324,11 +347,20 @@ def _derived(study: Path, cutoff: str | None) -> tuple[Protocol, TrialRecords, C
     return protocol, records, derive_all(protocol, records)
 
 
+def _records_of(study: Path) -> Path:
+    """Name the folder in which a study's records are looked for."""
+    from stromal.records.files import RECORDS_FOLDER
+
+    return (study.parent if study.is_file() else study) / RECORDS_FOLDER
+
+
 def _date(text: str | None) -> date | None:
     """Read an ISO date."""
     if text is None:
         return None
     try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is None:
+            raise UsageError(f"`{text}` is not a date; write it as YYYY-MM-DD")
         return date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"`{text}` is not a date; write it as YYYY-MM-DD") from error
@@ -355,14 +387,14 @@ def _print_frame(frame: pl.DataFrame, title: str, data: str | None) -> None:
     """Print a table; empty cells stay empty."""
     stamp = f"  [bold white on dark_red] {str(data).upper()} DATA [/]" if data not in {
         None, "observed"} else ""  # fmt: skip
-    table = Table(title=f"{escape(title)}{stamp}", title_justify="left", title_style="bold")
+    table = Table(title=f"{_safe(title)}{stamp}", title_justify="left", title_style="bold")
     for column in frame.columns:
         number = frame[column].dtype.is_numeric()
         table.add_column(
             column.replace("_", " "), justify="right" if number else "left", overflow="fold"
         )
     for row in frame.head(_MOST_ROWS).iter_rows():
-        table.add_row(*(escape(_cell(value)) for value in row))
+        table.add_row(*(_safe(_cell(value)) for value in row))
     out.print(table)
     if frame.height > _MOST_ROWS:
         rest = frame.height - _MOST_ROWS
@@ -387,10 +419,10 @@ def _print_findings(findings: Sequence[Finding]) -> None:
     style = {"contradiction": "bold red", "gap": "bold yellow", "remark": "bold cyan"}
     for finding in findings:
         whom = f" {finding.participant_id}" if finding.participant_id else ""
-        place = escape(f"{finding.where}{whom}")
+        place = _safe(f"{finding.where}{whom}")
         out.print(f"[{style[finding.weight]}]{finding.weight}[/] {place}", highlight=False)
         for text in (finding.what, finding.why, f"-> {finding.remedy}"):
-            out.print(f"    {escape(text)}", highlight=False)
+            out.print(f"    {_safe(text)}", highlight=False)
     counts = {weight: sum(f.weight == weight for f in findings) for weight in style}
     plural = [f"{n} {weight}{'s' if n != 1 else ''}" for weight, n in counts.items()]
     out.print(f"{len(findings)} findings: {', '.join(plural)}.", style="bold", highlight=False)
@@ -464,17 +496,22 @@ def _write(frame: pl.DataFrame, output: Path | None) -> None:
         return
     from stromal.records.writing import write_table
 
-    output.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(output)
     write_table(frame, output)
-    out.print(f"Wrote {escape(str(output))}", highlight=False)
+    out.print(f"Wrote {_safe(str(output))}", highlight=False)
+
+
+def _refuse_suffix(output: Path | None) -> None:
+    """Refuse a file of results that is not JSON, before anything is computed."""
+    if output is not None and output.suffix.lower() != ".json":
+        raise UsageError(f"results are written as .json; got `{output.name}`")
 
 
 def _write_json(view: Any, output: Path | None, *, individual: bool = True) -> None:  # noqa: ANN401
     """Write all numbers of a study as JSON."""
     if output is None:
         return
-    if output.suffix != ".json":
-        raise UsageError(f"results are written as .json; got `{output.name}`")
+    _refuse_suffix(output)
     import json
 
     from stromal.report.results_json import results_to_json
@@ -483,11 +520,39 @@ def _write_json(view: Any, output: Path | None, *, individual: bool = True) -> N
     _save(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def _make_folder(path: Path) -> None:
+    """Make the folder of a file that is to be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> UsageError:
+    """Say why a file cannot be written."""
+    return UsageError(
+        f"cannot write `{path}` ({error.strerror or error}); name a file in a folder that you may "
+        "write to"
+    )
+
+
+def _safe(text: str) -> str:
+    """Escape markup, and make control characters visible that would act on the terminal."""
+    shown = (
+        repr(char)[1:-1] if unicodedata.category(char)[0] == "C" and char != "\n" else char
+        for char in text
+    )
+    return escape("".join(shown))
+
+
 def _save(path: Path, text: str) -> None:
     """Write a text file and say so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    out.print(f"Wrote {escape(str(path))}", highlight=False)
+    _make_folder(path)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    out.print(f"Wrote {_safe(str(path))}", highlight=False)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +136,56 @@ def test_help_does_not_import_what_it_does_not_need():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    "command", [("derive", "out.csv"), ("report", "out.html"), ("analyze", "out.json")]
+)
+def test_a_place_that_cannot_be_written_is_told(stromal, tmp_path, command):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    verb, name = command
+    ran = stromal(verb, WORKED, "-o", tmp_path / "file" / name)
+    assert ran.code == 1
+    assert "cannot write" in ran.err
+
+
+def test_a_file_is_written_though_nobody_reads_what_is_printed(tmp_path):
+    out = tmp_path / "out.csv"
+    line = f"{sys.executable} -m stromal.cli derive {WORKED} -o {out} | head -0"
+    subprocess.run(["bash", "-c", line], check=True, capture_output=True)
+    assert pl.read_csv(out).height > 100
+
+
+def test_a_terminal_without_unicode_still_gets_the_rule():
+    ran = subprocess.run(
+        [sys.executable, "-m", "stromal.cli", "explain", str(WORKED), "-p", "W08", "-e",
+         "platelet_recovery_20"],
+        check=False, capture_output=True, text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "\\u2265 20" in ran.stdout
+
+
+@pytest.mark.parametrize("cutoff", ["20240301", "2024-W10-1", "2024-02-30", ""])
+def test_a_cutoff_is_an_iso_date(stromal, cutoff):
+    ran = stromal("derive", WORKED, "--cutoff", cutoff)
+    assert (ran.code, "YYYY-MM-DD" in ran.err) == (1, True)
+
+
+def test_control_characters_never_reach_the_terminal(stromal, tmp_path):
+    (tmp_path / "protocol.yaml").write_text('"\\e[2J\\u202e": 1\n', encoding="utf-8")
+    ran = stromal("check", tmp_path)
+    assert "\x1b" not in ran.err
+    assert r"\x1b[2J\u202e" in ran.err
+
+
+def test_findings_of_the_protocol_are_told_although_records_are_refused(stromal, tmp_path):
+    shutil.copytree(STUDIES / "msc4pgf", tmp_path / "s", dirs_exist_ok=True)
+    records = tmp_path / "s" / "records"
+    records.mkdir(exist_ok=True)
+    (records / "participants.csv").write_text("", encoding="utf-8")
+    ran = stromal("check", tmp_path / "s")
+    assert ran.code == 1
+    assert "contradiction" in ran.out
+    assert "an empty file" in ran.err
