@@ -261,16 +261,15 @@ def draws_due(protocol: Protocol, participants: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(schema=schema)
     # millions of rows: sorted by a participant's rank, not by their name
     names = participants["participant_id"].unique().sort()
-    rank = pl.col("participant_id").replace_strict(
-        names, pl.int_range(names.len(), dtype=pl.UInt32, eager=True), return_dtype=pl.UInt32
-    )
+    ranks = pl.int_range(names.len(), dtype=pl.UInt32, eager=True)
+    rank = pl.col("participant_id").replace_strict(names, ranks, return_dtype=pl.UInt32)
     ranked = participants.with_columns(rank)
     analytes = pl.Enum(sorted({analyte for plan in plans for analyte in plan.analytes}))
     frames = [_draws_of_plan(plan, ranked).cast({"analyte": analytes}) for plan in plans]
     rows = frames[0] if len(frames) == 1 else pl.concat(frames).unique()
     return (
         rows.sort("participant_id", "analyte", "day", nulls_last=True)
-        .with_columns(pl.lit(names).gather(pl.col("participant_id")))
+        .with_columns(pl.col("participant_id").replace_strict(ranks, names, return_dtype=pl.String))
         .cast({"analyte": pl.String, "day": pl.Int32})
     )
 
