@@ -28,7 +28,7 @@ def find_between_rows(protocol: Protocol, records: TrialRecords) -> list[Finding
     2. Neutrophils or lymphocytes above the leucocytes of the same blood, by more than
        0.1 10*9/L and 5 %: both are rounded, and that much is taken for rounding.
     3. Two different verdicts of one assessor on one endpoint, and a criterion attested yes and no.
-    4. Two arms for one participant.
+    4. Two arms for one participant; none, where the protocol has several.
     5. An agent, an event or an encounter that the protocol does not know.
     6. One record_id in two tables.
     7. An event of grade 5, or one whose name says death in other words, of a participant without an
@@ -40,6 +40,7 @@ def find_between_rows(protocol: Protocol, records: TrialRecords) -> list[Finding
         *_contradicting_verdicts(records["adjudications"]),
         *_contradicting_attestations(records["attestations"]),
         *_two_arms(records),
+        *_no_arm(protocol, records["participants"]),
         *_unknown_agents(protocol, records),
         *_unknown_events(protocol, records["events"]),
         *_unknown_encounters(protocol, records["visits"]),
@@ -183,6 +184,25 @@ def _two_arms(records: TrialRecords) -> list[Finding]:
             participant_id=row["participant_id"],
         )
         for row in groups.iter_rows(named=True)
+    ]
+
+
+def _no_arm(protocol: Protocol, people: pl.DataFrame) -> list[Finding]:
+    """Find participants without an arm in a trial of several."""
+    several = len(protocol.arms) > 1
+    rows = people.filter(pl.col("arm").is_null() & several)
+    return [
+        Finding(
+            rule="no-arm",
+            weight="gap",
+            where="participants, arm",
+            what="The arm is not recorded, and the protocol has "
+            f"{len(protocol.arms)}: {', '.join(protocol.arms)}.",
+            why="Whoever has no arm is in no group of a comparison and is not counted there.",
+            remedy="Give the arm to which the participant was allocated, whatever was given.",
+            participant_id=who,
+        )
+        for who in rows["participant_id"]
     ]
 
 

@@ -332,3 +332,13 @@ def test_a_fatal_event_beside_a_death_and_one_that_is_not_fatal_are_no_findings(
     last = {"last_contact": "2024-01-26", "complete_until": "", "enrolled_on": "2024-01-02"}
     assert rules(read(tmp_path / "a", last, events=[event("sepsis", grade="5"), death])) == []
     assert rules(read(tmp_path / "b", events=[event("undead_cells", grade="4")])) == []
+
+
+@pytest.mark.parametrize(("several", "expected"), [(False, []), (True, ["no-arm"])])
+def test_a_participant_without_an_arm_is_told_where_there_are_several(tmp_path, several, expected):
+    second = "  control: {label: No cells, role: control}\n"
+    assert second in PROTOCOL
+    text = PROTOCOL if several else PROTOCOL.replace(second, "")
+    person = {key: value for key, value in PERSON.items() if key != "arm"}
+    study = make_study(tmp_path, protocol_text=text, participants=[person])
+    assert rules(read_records(study, read_protocol(study))) == expected
