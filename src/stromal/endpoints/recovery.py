@@ -14,8 +14,12 @@ from stromal.protocol.rules import NadirRule
 
 __all__ = ["LONGEST_GAP", "derive_recovery", "recovery_series"]
 
-LONGEST_GAP = 7
-"""Most days in a row without a count that still show that counts never fell (our choice)."""
+LONGEST_GAP = 2
+"""Most days in a row without a count that still show that counts never fell (our choice).
+
+Three draws a week leave a weekend of two days; a fall of two days was seen between draws that lay
+three days apart in a real series.
+"""
 _NO_START = 2_000_000
 
 

@@ -269,7 +269,7 @@ def test_no_nadir_where_the_rule_starts_at_the_anchor(tmp_path):
 
 
 def test_never_below_the_threshold_is_not_applicable(tmp_path):
-    row = row_of(tmp_path, rule(), measurements=counts(dict.fromkeys(range(0, 29, 4), 2)))
+    row = row_of(tmp_path, rule(), measurements=counts(dict.fromkeys(range(0, 29, 2), 2)))
     assert told(row, "status", "day", "cause") == (
         "not_applicable", None, "never below the threshold",
     )  # fmt: skip
@@ -278,12 +278,11 @@ def test_never_below_the_threshold_is_not_applicable(tmp_path):
 @pytest.mark.parametrize(
     ("days", "status"),
     [
-        (range(0, 29, 8), "not_applicable"),  # 7 days between
-        ([0, 9, 16, 24, 28], "not_evaluable"),  # 8 days without a count
-        ([0, 8, 16, 20], "not_evaluable"),  # nothing on days 21 to 28
-        ([0, 8, 16, 21], "not_applicable"),  # 7 days at the end
-        ([7, 14, 21], "not_applicable"),
-        ([8, 14, 21], "not_evaluable"),  # 8 days before the first
+        (range(0, 29, 3), "not_applicable"),  # 2 days between, as at a weekend
+        ([*range(0, 10, 3), *range(13, 29, 3)], "not_evaluable"),  # days 10 to 12 without a count
+        (range(0, 26, 3), "not_evaluable"),  # nothing on days 25 to 28
+        (range(2, 27, 3), "not_applicable"),  # 2 days before the first and after the last
+        (range(3, 28, 3), "not_evaluable"),  # 3 days before the first
     ],
 )
 def test_too_few_counts_to_show_a_fall(tmp_path, days, status):

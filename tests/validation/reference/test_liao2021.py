@@ -123,7 +123,7 @@ def test_three_draws_a_week_contain_the_day_of_all_counts(tmp_path, whole, phase
     ("phase", "episode", "expected"),
     [
         (0, "FMT.0078@140", ("not_evaluable", None, None, None)),
-        (4, "FMT.0080@5", ("not_applicable", None, None, None)),
+        (4, "FMT.0080@5", ("not_evaluable", None, None, None)),
         (6, "FMT.0082@92", ("censored", 8, 9, None)),
     ],
 )
