@@ -247,7 +247,8 @@ def report(
         Optional[Path],  # noqa: UP045
         typer.Option(
             "--output", "-o", help="The report (.html), or only the numbers (.json). "
-            "Default: report.html in the working folder, results.json beside it.",
+            "Default: report.html in the working folder. The numbers stand beside it: "
+            "results.json, or NAME.json beside NAME.html.",
         ),
     ] = None,
     cutoff: Cutoff = None,
@@ -255,7 +256,7 @@ def report(
         bool, typer.Option(help="Show data of single participants (timelines, listings).")
     ] = True,
 ) -> None:  # fmt: skip
-    """Write the report: one self-contained HTML file, and results.json beside it."""
+    """Write the report: one self-contained HTML file, and its numbers as JSON beside it."""
     target = output or Path("report.html")
     if target.suffix.lower() not in {".html", ".json"}:
         raise UsageError(f"a report is written as .html or .json; got `{target.name}`")
@@ -268,7 +269,8 @@ def report(
         with out.status("Drawing ..."):
             page = render_report(view, individual=individual)
         _save(target, page)
-        target = target.with_name("results.json")
+        beside = "results" if target.stem == "report" else target.stem
+        target = target.with_name(f"{beside}.json")
     _write_json(view, target, individual=individual)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from stromal import __version__
 from stromal.cli import main
+from support.study_folder import make_study
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 WORKED = STUDIES / "worked-examples"
@@ -120,6 +121,28 @@ def test_report_writes_the_page_and_the_numbers(stromal, tmp_path):
     assert "RECONSTRUCTION" in page.upper()
     numbers = json.loads((tmp_path / "r" / "results.json").read_text(encoding="utf-8"))
     assert numbers["data"] == "reconstruction"
+
+
+def test_the_smallest_protocol_of_the_tutorial_derives(stromal, tmp_path):
+    text = (STUDIES.parent / "docs" / "minimal-protocol.yaml").read_text(encoding="utf-8")
+    counts = [3, 2, 0.1, 0.2, 0.6, 0.7, 0.9]
+    make_study(
+        tmp_path / "mine",
+        protocol_text=text,
+        participants=[{"participant_id": "1", "age": 40, "arm": "all", "transplanted_day": 0}],
+        measurements=[
+            {"participant_id": "1", "day": day, "analyte": "ANC", "value": value, "unit": "10*9/L"}
+            for day, value in enumerate(counts)
+        ],
+    )
+    assert "0 contradictions" in stromal("check", tmp_path / "mine").out
+    assert stromal("derive", tmp_path / "mine", "-o", tmp_path / "out.csv").code == 0
+    assert pl.read_csv(tmp_path / "out.csv")["day"].to_list() == [4]
+
+
+def test_a_report_of_another_name_has_its_own_numbers(stromal, tmp_path):
+    assert stromal("report", STUDIES / "msc4pgf", "-o", tmp_path / "check.html").code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["check.html", "check.json"]
 
 
 def test_schema_is_json(stromal):
