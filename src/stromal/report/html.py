@@ -30,8 +30,10 @@ from stromal.report.timeline_data import Decision, History, collect_history
 from stromal.report.view import StudyView, spell_definition, spell_reason
 from stromal.report.words import humanise, sentence, spell_out
 
-__all__ = ["page_environment", "render_report"]
+__all__ = ["MOST_TIMELINES", "page_environment", "render_report"]
 
+MOST_TIMELINES = 500
+"""Most participants whose timelines a report draws."""
 _ROLES = {
     "primary": "Primary results",
     "secondary": "Secondary results",
@@ -94,7 +96,8 @@ def render_report(view: StudyView, *, individual: bool = True) -> str:
        security policy lets nothing else run.
     2. Every text of the protocol and of the records is escaped.
     3. With `individual`, each participant's timeline and listings are shown, under a warning where
-       the protocol's sharing plan forbids sharing them. Of a reconstruction they are never shown.
+       the protocol's sharing plan forbids sharing them. Of a reconstruction they are never shown,
+       and of more than `MOST_TIMELINES` participants neither: no browser shows such a page.
     4. The same study gives the same bytes.
 
     Parameters
@@ -104,7 +107,7 @@ def render_report(view: StudyView, *, individual: bool = True) -> str:
     individual
         Whether data of single participants are shown.
     """
-    named = individual and view.has_individuals
+    named = individual and view.has_individuals and view.context.size <= MOST_TIMELINES
     script = read_asset("timeline.js")
     page = page_environment().get_template("report.html.j2")
     blocks = [show_result(view, result, individual=named) for result in view.results.results]
@@ -146,6 +149,11 @@ def _why_no_individuals(view: StudyView, *, individual: bool) -> str:
         return (
             "Histories of single participants are not shown: individual data were never published, "
             "and who had what on which day is arbitrary in a reconstruction."
+        )
+    if view.context.size > MOST_TIMELINES:
+        return (
+            f"Histories of single participants are not shown: there are more than {MOST_TIMELINES}. "
+            "The commands derive and explain show each."
         )
     return "" if individual else "This report was made without data of single participants."
 

@@ -179,6 +179,13 @@ def test_a_sharing_plan_that_forbids_is_told(tmp_path, demo_module):
     assert "keep it within the trial" not in render_report(view, individual=False)
 
 
+def test_a_large_study_has_a_page_without_timelines(monkeypatch):
+    monkeypatch.setattr("stromal.report.html.MOST_TIMELINES", 17)
+    report = render_report(build_view(STUDIES / "worked-examples"))
+    assert "there are more than 17" in report
+    assert 'class="person"' not in report
+
+
 def test_a_study_without_records_shows_its_check_and_its_schedule():
     page = Page(render_report(build_view(STUDIES / "msc4pgf")))
     assert "The study has no records yet" in page.text
