@@ -152,8 +152,8 @@ def _why_no_individuals(view: StudyView, *, individual: bool) -> str:
         )
     if view.context.size > MOST_TIMELINES:
         return (
-            f"Histories of single participants are not shown: there are more than {MOST_TIMELINES}. "
-            "The commands derive and explain show each."
+            "Histories of single participants are not shown: there are more than "
+            f"{MOST_TIMELINES}. The commands derive and explain show each."
         )
     return "" if individual else "This report was made without data of single participants."
 
