@@ -304,7 +304,7 @@ def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str) -> pl.Expr:
         .when(pl.col("excluded").is_not_null())
         .then(pl.format("{}.", "told"))
         .when(pl.col("seen").is_null())
-        .then(pl.lit("No count from the anchor on tells anything."))
+        .then(pl.lit("No count from the anchor on can decide the rule."))
         .otherwise(
             pl.format(
                 "{} cannot be shown: the blood was drawn on at most {} successive days.",
