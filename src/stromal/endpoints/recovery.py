@@ -105,11 +105,25 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
         gap=_longest_gap(series, within, context),
         unlogged=_unlogged(series, endpoint, context),
     )
+    frame = _judge_nadir(frame, within)
+    start = frame.select(
+        pl.when(pl.col("excluded").is_null()).then(pl.col("day") + 1).otherwise(_NO_START)
+    ).to_series()
+    return Start(
+        start.fill_null(NONE).cast(pl.Int32).to_numpy(),
+        frame["told"],
+        frame["excluded"],
+        frame["reason"],
+    )
+
+
+def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:
+    """Say who has a nadir to recover from: `day`, `excluded`, `reason`, `told`."""
     unseen = pl.col("day").is_null()
     height = pl.col("height").cast(pl.String).str.strip_suffix(".0")
     sparse = pl.col("never") & (pl.col("gap") > LONGEST_GAP)
     unlogged = pl.col("never") & pl.col("unlogged")
-    frame = frame.select(
+    return frame.select(
         "day",
         excluded=pl.when(unseen | sparse | unlogged)
         .then(pl.lit("not_evaluable"))
@@ -149,15 +163,6 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
         )
         .otherwise(pl.format("nadir {} on day {}", height, "day")),
     )  # fmt: skip
-    start = frame.select(
-        pl.when(pl.col("excluded").is_null()).then(pl.col("day") + 1).otherwise(_NO_START)
-    ).to_series()
-    return Start(
-        start.fill_null(NONE).cast(pl.Int32).to_numpy(),
-        frame["told"],
-        frame["excluded"],
-        frame["reason"],
-    )
 
 
 def _longest_gap(series: Series, within: int, context: Context) -> pl.Series:
