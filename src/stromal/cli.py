@@ -159,11 +159,18 @@ def derive(
         Optional[str],  # noqa: UP045
         typer.Option("--endpoint", "-e", help="Only this endpoint."),
     ] = None,
+    every: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--every", help="This recovery under every definition of the library."),
+    ] = None,
 ) -> None:
     """Derive every endpoint for every participant, with the records that decided."""
     import polars as pl
 
     protocol, records, context = _derived(study, cutoff)
+    if every is not None:
+        _derive_every(protocol, records, context, every, output)
+        return
     if endpoint is not None and endpoint not in protocol.endpoints:
         raise UsageError(
             f"`{endpoint}` is no endpoint of this study; there are: {', '.join(protocol.endpoints)}"
@@ -182,6 +189,51 @@ def derive(
         label = protocol.endpoints[frame["endpoint"][0]].label
         shown = frame.select("participant_id", "status", "day", "day_low", "day_high", "note")
         _print_frame(shown, label, records.about.data)
+
+
+def _derive_every(
+    protocol: Protocol,
+    records: TrialRecords,
+    context: Context,
+    endpoint: str,
+    output: Path | None,
+) -> None:
+    """Derive a recovery under every definition of its kind, and show what the choice moves."""
+    import polars as pl
+
+    from stromal.endpoints.multiverse import derive_every, summarize_every
+
+    rows = derive_every(context, endpoint)
+    _write(_stamped(rows, protocol, records), output)
+    told = pl.when(pl.col("day").is_null()).then("status").otherwise(
+        pl.format("{} {}", "status", "day")
+    )  # fmt: skip
+    wide = (
+        rows.select("participant_id", "definition", told=told.str.replace_all("_", " "))
+        .pivot("definition", index="participant_id", values="told")
+        .sort("participant_id", maintain_order=True)
+    )
+    label = protocol.endpoints[endpoint].label
+    _print_frame(wide, f"{label}: status and day under each definition", records.about.data)
+    out.print("What the choice of definition moves:", style="bold", highlight=False)
+    own = str(rows["definition"].first())
+    for row in summarize_every(rows).iter_rows(named=True):
+        out.print(escape(_choice_said(row, own)), highlight=False)
+
+
+def _choice_said(row: dict[str, Any], own: str) -> str:
+    """Say what one definition gives, and how far it is from the protocol's own."""
+    statuses = ("event", "competing", "censored", "not_applicable", "not_evaluable")
+    counts = ", ".join(f"{word.replace('_', ' ')} {row[word]}" for word in statuses)
+    days = ""
+    if row["median_day"] is not None:
+        days = f"; median day {row['median_day']:g} ({row['first_day']} to {row['last_day']})"
+    moved = "the protocol's own"
+    if row["definition"] != own:
+        moved = (
+            f"against {own}: another status {row['other_status']}, another day {row['other_day']}"
+        )
+    return f"  {row['definition']}: {counts}{days}; {moved}."
 
 
 @app.command()

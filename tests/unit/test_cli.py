@@ -123,6 +123,17 @@ def test_report_writes_the_page_and_the_numbers(stromal, tmp_path):
     assert numbers["data"] == "reconstruction"
 
 
+def test_a_recovery_under_every_definition(stromal, tmp_path):
+    target = tmp_path / "every.csv"
+    ran = stromal("derive", WORKED, "--every", "platelet_recovery_20", "-o", target)
+    assert ran.code == 0
+    assert "the protocol's own" in ran.out
+    assert pl.read_csv(target)["definition"].unique(maintain_order=True).to_list() == [
+        "CIBMTR_PLT_20", "ASTCT_2021_PLT", "EBMT_HANDBOOK_PLT",
+    ]  # fmt: skip
+    assert stromal("derive", WORKED, "--every", "overall_survival").code == 1
+
+
 def test_the_smallest_protocol_of_the_tutorial_derives(stromal, tmp_path):
     text = (STUDIES.parent / "docs" / "minimal-protocol.yaml").read_text(encoding="utf-8")
     counts = [3, 2, 0.1, 0.2, 0.6, 0.7, 0.9]

@@ -12,7 +12,7 @@ from stromal.endpoints.series import Series, build_series
 from stromal.protocol.endpoints import RecoveryEndpoint
 from stromal.protocol.rules import NadirRule
 
-__all__ = ["LONGEST_GAP", "derive_recovery", "recovery_series"]
+__all__ = ["FEWEST_FOR_LOSS", "LONGEST_GAP", "derive_recovery", "recovery_series"]
 
 LONGEST_GAP = 2
 """Most days in a row without a count that still show that counts never fell (our choice).
@@ -20,6 +20,8 @@ LONGEST_GAP = 2
 Three draws a week leave a weekend of two days; a fall of two days was seen between draws that lay
 three days apart in a real series.
 """
+FEWEST_FOR_LOSS = 3
+"""Fewest low, and then high, counts after which a fall is a loss and not the nadir (our choice)."""
 _NO_START = 2_000_000
 
 
@@ -36,8 +38,9 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
        the rule asks about transfusions) after `complete_until` are not read. Of several counts on
        a day the lowest is used.
     2. With `after: {nadir_within: N}` the nadir is the last of the lowest counts of days 0 to N.
-       Where as many counts as the run needs were below the threshold and as many in a row at or
-       above it, what falls later is a loss after recovery and is not the nadir.
+       Where as many counts as the run needs, and at least `FEWEST_FOR_LOSS`, were below the
+       threshold and as many in a row at or above it, what falls later is a loss after recovery and
+       is not the nadir.
     3. No count in that time: `not_evaluable`. Counts, none below the threshold and (where the rule
        asks about transfusions) none transfused: `not_applicable`, where no more than `LONGEST_GAP`
        days in a row of that time are without a count; with a longer gap a fall may have gone
@@ -88,9 +91,8 @@ def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -
     """Begin on the day after the nadir; exclude those without one."""
     rule = endpoint.recovery
     within = int(rule.after.nadir_within) if isinstance(rule.after, NadirRule) else 0
-    nadir, _ = find_nadir(
-        series.offsets, series.day, series.height, series.below, rule.values, within
-    )
+    enough = max(rule.values, FEWEST_FOR_LOSS)
+    nadir, _ = find_nadir(series.offsets, series.day, series.height, series.below, enough, within)
     position = pl.Series(nadir)
     rows = series.rows
     at = {
