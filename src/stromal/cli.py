@@ -328,12 +328,28 @@ def report(
 
 @app.command()
 def definitions(
-    name: Annotated[Optional[str], typer.Argument(help="One definition, in full.")] = None,  # noqa: UP045
+    names: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[NAME | compare A B]", help="One in full, or how two differ."),
+    ] = None,
 ) -> None:
-    """List the library of published definitions, or print one."""
+    """List the library of published definitions, print one, or say how two differ."""
     from stromal.protocol.library import definitions as library
 
     known = library()
+    match names or []:
+        case []:
+            name = None
+        case ["compare", first, second]:
+            _compare_definitions(first, second)
+            return
+        case [only] if only != "compare":
+            name = only
+        case _:
+            raise UsageError(
+                "name one definition, or `compare` and two, such as: "
+                "stromal definitions compare CIBMTR_ANC ASTCT_2021_ANC"
+            )
     if name is not None and name not in known:
         raise UsageError(f"`{name}` is not in the library; there are: {', '.join(sorted(known))}")
     table = Table("Name", "Family", "Title", "Sources", show_lines=True)
@@ -344,6 +360,25 @@ def definitions(
     out.print(table)
     if name is not None:
         out.print_json(data=known[name][1])
+
+
+def _compare_definitions(first: str, second: str) -> None:
+    """Say how two definitions differ."""
+    from stromal.protocol.comparison import compare_definitions
+    from stromal.protocol.library import definitions as library
+
+    differences = compare_definitions(first, second)
+    if differences:
+        table = Table("They differ in", escape(first), escape(second))
+        for difference in differences:
+            table.add_row(*map(escape, difference))
+        out.print(table)
+    else:
+        out.print(f"The rules of {first} and {second} are the same.", highlight=False)
+    for name in (first, second):
+        left = library()[name][1].get("leaves_open")
+        if left:
+            out.print(f"{name} leaves open: {escape(str(left))}", highlight=False)
 
 
 @app.command()

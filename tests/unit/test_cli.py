@@ -100,6 +100,8 @@ def test_explain_marks_the_days_that_decided(stromal, tmp_path):
         (("check", STUDIES / "no-such-study"), "cannot be read"),
         (("demo", STUDIES / "no-such-folder"), "no study folder"),
         (("definitions", "CIBMTR_XYZ"), "not in the library"),
+        (("definitions", "compare", "CIBMTR_ANC"), "`compare` and two"),
+        (("definitions", "compare", "CIBMTR_ANC", "OS"), "compare two of one family"),
     ],
 )  # fmt: skip
 def test_a_mistake_ends_with_status_1_and_its_remedy(
@@ -132,6 +134,15 @@ def test_a_recovery_under_every_definition(stromal, tmp_path):
         "CIBMTR_PLT_20", "ASTCT_2021_PLT", "EBMT_HANDBOOK_PLT",
     ]  # fmt: skip
     assert stromal("derive", WORKED, "--every", "overall_survival").code == 1
+
+
+def test_two_definitions_are_compared(stromal):
+    ran = stromal("definitions", "compare", "CIBMTR_ANC", "NCT06171906_ANC")
+    assert ran.code == 0
+    assert "count that must be exceeded" in ran.out
+    same = stromal("definitions", "compare", "OS", "NRM").out
+    assert "rules of OS and NRM are the same" in same
+    assert "NRM leaves open: The competing events stand in the protocol" in same.replace("\n", " ")
 
 
 def test_the_smallest_protocol_of_the_tutorial_derives(stromal, tmp_path):
