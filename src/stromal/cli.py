@@ -274,6 +274,40 @@ def explain(
 
 
 @app.command()
+def reconcile(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
+    """Set adjudicated verdicts beside derived ones: agreement, and every difference."""
+    import polars as pl
+
+    from stromal.analysis.agreement import estimate_agreement
+    from stromal.endpoints.reconcile import reconcile as reconcile_verdicts
+
+    protocol, records, context = _derived(study, cutoff)
+    frame = reconcile_verdicts(context)
+    _write(_stamped(frame, protocol, records), output)
+    if frame.is_empty():
+        out.print("No derived endpoint has an adjudication.", highlight=False)
+        return
+    _stamp(records.about.data)
+    for (name,), rows in frame.group_by("endpoint", maintain_order=True):
+        judged = rows.drop_nulls("adjudicated")
+        found = estimate_agreement(judged.select("derived", "adjudicated").rows())
+        kappa = "not defined" if found.kappa is None else f"{found.kappa:.3f}"
+        days = rows.filter(pl.col("agree"))
+        out.print(
+            f"{_safe(protocol.endpoints[str(name)].label)}: {found.same} of {found.n} verdicts the "
+            f"same (Cohen's kappa {kappa}); {days.height} of {rows.height} agree with their day.",
+            highlight=False,
+        )
+        _print_frame(
+            found.table.rename({"first": "derived", "second": "adjudicated"}), "Verdicts", None
+        )
+        other = rows.filter(~pl.col("agree").fill_null(value=False))
+        if not other.is_empty():
+            shown = other.select("participant_id", "assessor", "difference", "basis")
+            _print_frame(shown, "Differences", None)
+
+
+@app.command()
 def analyze(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
     """Compute the protocol's analyses."""
     from stromal.report.view import build_view

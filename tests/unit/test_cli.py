@@ -145,6 +145,33 @@ def test_two_definitions_are_compared(stromal):
     assert "NRM leaves open: The competing events stand in the protocol" in same.replace("\n", " ")
 
 
+def test_verdicts_of_people_are_set_beside_derived_ones(stromal, tmp_path):
+    text = (STUDIES.parent / "docs" / "minimal-protocol.yaml").read_text(encoding="utf-8")
+    people = [
+        {"participant_id": who, "age": 40, "arm": "all", "transplanted_day": 0} for who in "AB"
+    ]
+    counts = {"A": [3, 0.1, 0.6, 0.7, 0.9], "B": [3, 0.1, 0.2, 0.1, 0.2]}
+    study = make_study(
+        tmp_path / "mine",
+        protocol_text=text,
+        participants=people,
+        measurements=[
+            {"participant_id": who, "day": day, "analyte": "ANC", "value": value, "unit": "10*9/L"}
+            for who, values in counts.items()
+            for day, value in enumerate(values)
+        ],
+        adjudications=[
+            {"participant_id": who, "endpoint": "neutrophil_recovery", "status": "event", "day": 2,
+             "assessor": "committee"} for who in "AB"
+        ],
+    )  # fmt: skip
+    ran = stromal("reconcile", study, "-o", tmp_path / "beside.csv")
+    assert ran.code == 0
+    assert "1 of 2 verdicts the same (Cohen's kappa 0.000)" in ran.out
+    assert pl.read_csv(tmp_path / "beside.csv")["agree"].to_list() == [True, False]
+    assert "No derived endpoint" in stromal("reconcile", WORKED).out
+
+
 def test_the_smallest_protocol_of_the_tutorial_derives(stromal, tmp_path):
     text = (STUDIES.parent / "docs" / "minimal-protocol.yaml").read_text(encoding="utf-8")
     counts = [3, 2, 0.1, 0.2, 0.6, 0.7, 0.9]
