@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from stromal.analysis.distributions import check_confidence
-from stromal.analysis.estimate import Curve
+from stromal.analysis.estimate import Curve, tabulate_curve
 from stromal.analysis.intervals import (
     INCIDENCE_INTERVALS,
     Floats,
@@ -97,20 +97,8 @@ def estimate_incidence(
     event_free, incidence, cmprsk, greenwood = follow_incidence(counts)
     error = _standard_error(cmprsk if variance == "cmprsk" else greenwood)
     low, high = bound_probability(incidence, error, interval=interval, confidence=confidence)
-    frame = pl.DataFrame(
-        {
-            "day": days,
-            "at_risk": counts[:, 0],
-            "events": counts[:, 1],
-            "competing": counts[:, 2],
-            "censored": counts[:, 3],
-            "event_free": event_free,
-            "estimate": incidence,
-            "standard_error": error,
-            "low": low,
-            "high": high,
-        }
-    ).with_columns(pl.col("low", "high").fill_nan(None))
+    estimated = {"event_free": event_free, "estimate": incidence, "standard_error": error}
+    frame = tabulate_curve(days, counts, {**estimated, "low": low, "high": high})
     return Curve(
         method="Aalen-Johansen",
         variance=_VARIANCES[variance],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from stromal.analysis.intervals import bound_probability
@@ -24,6 +25,7 @@ __all__ = [
     "citations",
     "count_at_risk",
     "estimate_at",
+    "tabulate_curve",
 ]
 
 _SAME_DAY = 1e-9  # relative: a day asked for as 0.3 finds the event recorded at 0.1 + 0.2
@@ -250,6 +252,26 @@ class Comparison:
     groups: pl.DataFrame
     note: str = ""
     strata: tuple[str, ...] = ()
+
+
+def tabulate_curve(
+    days: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.int64],
+    estimated: Mapping[str, npt.NDArray[np.float64]],
+) -> pl.DataFrame:
+    """Give the frame of a `Curve`: days, counts of the day, what was estimated; NaN becomes null.
+
+    Parameters
+    ----------
+    days, counts
+        What `tabulate_days` gives: at risk, events, competing events, censored.
+    estimated
+        The columns from `event_free` on, one value a day.
+    """
+    names = ("at_risk", "events", "competing", "censored")
+    columns = {name: counts[:, i] for i, name in enumerate(names)}
+    frame = pl.DataFrame({"day": days, **columns, **estimated})
+    return frame.with_columns(pl.col("standard_error", "low", "high").fill_nan(None))
 
 
 def estimate_at(curve: Curve, days: tuple[float, ...]) -> tuple[Estimate, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from stromal.analysis.distributions import check_confidence
-from stromal.analysis.estimate import Curve, Estimate
+from stromal.analysis.estimate import Curve, Estimate, tabulate_curve
 from stromal.analysis.intervals import (
     SURVIVAL_INTERVALS,
     Floats,
@@ -86,20 +86,8 @@ def estimate_survival(
     survival, total = follow_survival(counts)
     error = np.where(survival > 0, survival, np.nan) * np.sqrt(total)
     low, high = bound_probability(survival, error, interval=interval, confidence=confidence)
-    frame = pl.DataFrame(
-        {
-            "day": days,
-            "at_risk": counts[:, 0],
-            "events": counts[:, 1],
-            "competing": counts[:, 2],
-            "censored": counts[:, 3],
-            "event_free": survival,
-            "estimate": survival,
-            "standard_error": error,
-            "low": low,
-            "high": high,
-        }
-    ).with_columns(pl.col("standard_error", "low", "high").fill_nan(None))
+    estimated = {"event_free": survival, "estimate": survival, "standard_error": error}
+    frame = tabulate_curve(days, counts, {**estimated, "low": low, "high": high})
     return Curve(
         method="Kaplan-Meier",
         variance="Greenwood",

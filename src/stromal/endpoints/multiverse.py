@@ -1,4 +1,4 @@
-"""One endpoint under every published definition of its kind: what the choice alone moves."""
+"""One recovery under every definition of the library of its kind: what the choice moves."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ __all__ = [
 WIDTH, LEFT, RIGHT = 860.0, 132.0, 808.0
 INK, SOFT, PALE, GRID = "#1a1a1a", "#595959", "#8c8c8c", "#e3e3e3"
 # Okabe-Ito, which people with any common colour vision tell apart
-BLUE, SKY, GREEN, ORANGE = "#0072b2", "#56b4e9", "#009e73", "#e69f00"
+BLUE, GREEN, ORANGE = "#0072b2", "#009e73", "#e69f00"
 VERMILLION, PURPLE, SHADOW = "#d55e00", "#aa4499", "#f4ead2"
 COLOURS = {"ANC": BLUE, "PLT": PURPLE, "Hb": VERMILLION}
 HEIGHTS = {"ANC": 92.0, "PLT": 92.0, "Hb": 66.0}
