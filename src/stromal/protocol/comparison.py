@@ -10,7 +10,7 @@ from stromal.protocol.library import definitions
 
 __all__ = ["Difference", "compare_definitions"]
 
-_NAMES = {"definition", "title", "sources", "leaves_open"}
+_NAMES = {"definition", "title", "outcome", "sources", "leaves_open"}
 _ASPECTS = {
     "analyte": "count",
     "at_least": "lowest count that qualifies",

@@ -1,7 +1,7 @@
 """What is observed: endpoints, one family a key.
 
 An endpoint has exactly one of the keys `recovery`, `cytopenia`, `response`, `time_to_event`,
-`adjudicated`, `event_count`, `chain`, `not_defined`.
+`adjudicated`, `event_count`, `chain`, `graded`, `state`, `not_defined`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from stromal.core import Source
+from stromal.protocol.definition import Definition
 from stromal.protocol.fields import Duration, Model, Name, Text, Window
+from stromal.protocol.grading import Grading
 from stromal.protocol.rules import CountRule, NadirRule, RunRule
+from stromal.protocol.states import State
 from stromal.protocol.tagged import key_of
 
 __all__ = [
@@ -24,9 +26,11 @@ __all__ = [
     "Endpoint",
     "EventCountEndpoint",
     "EventSpec",
+    "GradedEndpoint",
     "Level",
     "RecoveryEndpoint",
     "ResponseEndpoint",
+    "StateEndpoint",
     "TimeFrame",
     "TimeToEventEndpoint",
     "UndefinedEndpoint",
@@ -50,19 +54,6 @@ class _Endpoint(Model):
     )
     time_frame: TimeFrame | None = None
     assumed: Annotated[list[Name], Field(description="ids of assumptions it rests on")] = []
-
-
-class _Definition(Model):
-    """A rule with its name and where it comes from."""
-
-    definition: Annotated[
-        Name | None, Field(description="name of the library's definition; the rule is its content")
-    ] = None
-    title: Text | None = None
-    sources: list[Source] = []
-    leaves_open: Annotated[
-        Text | None, Field(description="what the source does not say and stromal chose")
-    ] = None
 
 
 class EventSpec(Model):
@@ -96,13 +87,13 @@ def _spell_out(value: object) -> object:
 Event = Annotated[EventSpec, BeforeValidator(_spell_out, json_schema_input_type=str | EventSpec)]
 
 
-class Recovery(_Definition, CountRule, RunRule):
+class Recovery(Definition, CountRule, RunRule):
     """First run of counts at the threshold, after the nadir or from the anchor on."""
 
     after: NadirRule | Literal["anchor"]
 
 
-class Cytopenia(_Definition, RunRule):
+class Cytopenia(Definition, RunRule):
     """First run in which at least `lines` of the counts meet their rule on the same day."""
 
     counts: Annotated[list[CountRule], Field(min_length=1)]
@@ -129,7 +120,7 @@ class Level(Model):
     held: RunRule | None = None
 
 
-class Response(_Definition):
+class Response(Definition):
     """Ordered levels, the best first: the highest that holds is the level."""
 
     levels: Annotated[dict[Name, Level], Field(min_length=1)]
@@ -216,7 +207,7 @@ class ResponseEndpoint(_Endpoint):
     assessed: Assessed
 
 
-class EventTimes(_Definition):
+class EventTimes(Definition):
     """The events of a time to event; the first of any ends it."""
 
     events: Annotated[list[Event], Field(min_length=1)]
@@ -229,7 +220,7 @@ class TimeToEventEndpoint(_FromAnchor):
     competing: list[Event]
 
 
-class Adjudication(_Definition):
+class Adjudication(Definition):
     """A verdict that people gave; stromal reads it and derives nothing.
 
     With `levels` it is a response, without them a time to event.
@@ -283,6 +274,22 @@ class ChainEndpoint(_FromAnchor):
     chain: Chain
 
 
+class GradedEndpoint(_FromAnchor):
+    """The worst grade from the anchor on, of what was assessed on one day."""
+
+    graded: Grading
+    within: Annotated[
+        Duration, Field(description="how far apart the items of one assessment may lie")
+    ] = 0
+
+
+class StateEndpoint(_FromAnchor):
+    """A state over time, with its episodes."""
+
+    state: State
+    competing: list[Event]
+
+
 class UndefinedEndpoint(_Endpoint):
     """An endpoint that the source names without defining it; nothing can be derived."""
 
@@ -297,6 +304,8 @@ _FAMILIES: dict[str, type[_Endpoint]] = {
     "adjudicated": AdjudicatedEndpoint,
     "event_count": EventCountEndpoint,
     "chain": ChainEndpoint,
+    "graded": GradedEndpoint,
+    "state": StateEndpoint,
     "not_defined": UndefinedEndpoint,
 }
 
@@ -313,6 +322,8 @@ Endpoint = Annotated[
     | Annotated[AdjudicatedEndpoint, Tag("adjudicated")]
     | Annotated[EventCountEndpoint, Tag("event_count")]
     | Annotated[ChainEndpoint, Tag("chain")]
+    | Annotated[GradedEndpoint, Tag("graded")]
+    | Annotated[StateEndpoint, Tag("state")]
     | Annotated[UndefinedEndpoint, Tag("not_defined")],
     Discriminator(
         _family_tag,

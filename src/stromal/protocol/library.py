@@ -9,20 +9,25 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from stromal.core import Fault, ProtocolError
+from stromal.core import Fault, ProtocolError, UsageError
+from stromal.protocol.definition import Definition
 from stromal.protocol.endpoints import Cytopenia, EventTimes, Recovery, Response
+from stromal.protocol.grading import Grading
+from stromal.protocol.states import State
 from stromal.protocol.yaml_reading import Located, read_yaml
 
-__all__ = ["FAMILIES", "TABLES", "definitions", "expand_definitions"]
+__all__ = ["FAMILIES", "TABLES", "definitions", "expand_definitions", "grading"]
 
 TABLES = ("conditions.yaml", "thresholds.yaml")
 """Files of the folder that hold what `check` compares with, and no definitions."""
 
-FAMILIES: dict[str, type[Recovery | Cytopenia | Response | EventTimes]] = {
+FAMILIES: dict[str, type[Definition]] = {
     "recovery": Recovery,
     "cytopenia": Cytopenia,
     "response": Response,
     "time_to_event": EventTimes,
+    "graded": Grading,
+    "state": State,
 }
 
 
@@ -46,6 +51,21 @@ def definitions() -> dict[str, tuple[str, dict[str, Any]]]:
             family = str(definition.pop("family"))
             found[name] = (family, _checked(name, family, definition))
     return found
+
+
+def grading(name: str) -> Grading:
+    """Give a grading of the library by its name.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name.
+    """
+    family, content = definitions().get(name, ("", {}))
+    if family != "graded":
+        there = ", ".join(key for key, (kind, _) in definitions().items() if kind == "graded")
+        raise UsageError(f"`{name}` is no grading of the library; there are: {there}")
+    return Grading.model_validate(content)
 
 
 def _checked(name: str, family: str, definition: dict[str, Any]) -> dict[str, Any]:
