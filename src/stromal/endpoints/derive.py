@@ -30,7 +30,7 @@ from stromal.protocol.endpoints import (
 )
 from stromal.records import TrialRecords
 
-__all__ = ["derive", "derive_all", "order_of_derivation"]
+__all__ = ["derive", "derive_all", "derive_endpoint", "order_of_derivation"]
 
 _FAMILIES: dict[type, Callable[[Context, str, Any], pl.DataFrame]] = {
     RecoveryEndpoint: derive_recovery,
@@ -71,11 +71,17 @@ def derive_all(protocol: Protocol, records: TrialRecords) -> Context:
     """Derive every endpoint and give the context that holds them, for what builds on it."""
     context = Context(protocol, records)
     for name in order_of_derivation(protocol):
-        endpoint = protocol.endpoints[name]
-        family = _FAMILIES.get(type(endpoint))
-        if family is not None:
-            context = context.with_derived(name, family(context, name, endpoint))
+        rows = derive_endpoint(context, name)
+        if rows is not None:
+            context = context.with_derived(name, rows)
     return context
+
+
+def derive_endpoint(context: Context, name: str) -> pl.DataFrame | None:
+    """Derive one endpoint of the context's protocol; None where nothing can derive its family."""
+    endpoint = context.protocol.endpoints[name]
+    family = _FAMILIES.get(type(endpoint))
+    return None if family is None else family(context, name, endpoint)
 
 
 def order_of_derivation(protocol: Protocol) -> list[str]:
