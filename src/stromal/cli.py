@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import re
 import sys
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date
@@ -16,12 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from stromal import __version__
 from stromal.core import Finding, RecordError, StromalError, UsageError
+from stromal.terminal import err, out
+from stromal.terminal import print_frame as _print_frame
+from stromal.terminal import safe as _safe
+from stromal.terminal import save as _save
+from stromal.terminal import stamp as _stamp
+from stromal.terminal import stamped as _stamped
+from stromal.terminal import write as _write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,9 +45,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-_MOST_ROWS = 200
-out = Console()
-err = Console(stderr=True)
 
 Study = Annotated[Path, typer.Argument(help="Study folder: protocol.yaml and records/.")]
 Output = Annotated[
@@ -169,7 +170,9 @@ def derive(
 
     protocol, records, context = _derived(study, cutoff)
     if every is not None:
-        _derive_every(protocol, records, context, every, output)
+        from stromal.cli_every import derive_every_command
+
+        derive_every_command(protocol, records, context, every, output)
         return
     if endpoint is not None and endpoint not in protocol.endpoints:
         raise UsageError(
@@ -189,51 +192,6 @@ def derive(
         label = protocol.endpoints[frame["endpoint"][0]].label
         shown = frame.select("participant_id", "status", "day", "day_low", "day_high", "note")
         _print_frame(shown, label, records.about.data)
-
-
-def _derive_every(
-    protocol: Protocol,
-    records: TrialRecords,
-    context: Context,
-    endpoint: str,
-    output: Path | None,
-) -> None:
-    """Derive a recovery under every definition of its kind, and show what the choice moves."""
-    import polars as pl
-
-    from stromal.endpoints.multiverse import derive_every, summarize_every
-
-    rows = derive_every(context, endpoint)
-    _write(_stamped(rows, protocol, records), output)
-    told = pl.when(pl.col("day").is_null()).then("status").otherwise(
-        pl.format("{} {}", "status", "day")
-    )  # fmt: skip
-    wide = (
-        rows.select("participant_id", "definition", told=told.str.replace_all("_", " "))
-        .pivot("definition", index="participant_id", values="told")
-        .sort("participant_id", maintain_order=True)
-    )
-    label = protocol.endpoints[endpoint].label
-    _print_frame(wide, f"{label}: status and day under each definition", records.about.data)
-    out.print("What the choice of definition moves:", style="bold", highlight=False)
-    own = str(rows["definition"].first())
-    for row in summarize_every(rows).iter_rows(named=True):
-        out.print(escape(_choice_said(row, own)), highlight=False)
-
-
-def _choice_said(row: dict[str, Any], own: str) -> str:
-    """Say what one definition gives, and how far it is from the protocol's own."""
-    statuses = ("event", "competing", "censored", "not_applicable", "not_evaluable")
-    counts = ", ".join(f"{word.replace('_', ' ')} {row[word]}" for word in statuses)
-    days = ""
-    if row["median_day"] is not None:
-        days = f"; median day {row['median_day']:g} ({row['first_day']} to {row['last_day']})"
-    moved = "the protocol's own"
-    if row["definition"] != own:
-        moved = (
-            f"against {own}: another status {row['other_status']}, another day {row['other_day']}"
-        )
-    return f"  {row['definition']}: {counts}{days}; {moved}."
 
 
 @app.command()
@@ -375,7 +333,9 @@ def definitions(
         case []:
             name = None
         case ["compare", first, second]:
-            _compare_definitions(first, second)
+            from stromal.cli_definitions import print_comparison
+
+            print_comparison(first, second)
             return
         case [only] if only != "compare":
             name = only
@@ -394,25 +354,6 @@ def definitions(
     out.print(table)
     if name is not None:
         out.print_json(data=known[name][1])
-
-
-def _compare_definitions(first: str, second: str) -> None:
-    """Say how two definitions differ."""
-    from stromal.protocol.comparison import compare_definitions
-    from stromal.protocol.library import definitions as library
-
-    differences = compare_definitions(first, second)
-    if differences:
-        table = Table("They differ in", escape(first), escape(second))
-        for difference in differences:
-            table.add_row(*map(escape, difference))
-        out.print(table)
-    else:
-        out.print(f"The rules of {first} and {second} are the same.", highlight=False)
-    for name in (first, second):
-        left = library()[name][1].get("leaves_open")
-        if left:
-            out.print(f"{name} leaves open: {escape(str(left))}", highlight=False)
 
 
 @app.command()
@@ -487,52 +428,6 @@ def _date(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"`{text}` is not a date; write it as YYYY-MM-DD") from error
-
-
-def _stamp(data: str | None) -> None:
-    """Say what kind of data follows, where nobody observed them."""
-    if data not in {None, "observed"}:
-        out.print(f"[bold white on dark_red] {str(data).upper()} DATA [/]", highlight=False)
-
-
-def _stamped(frame: pl.DataFrame, protocol: Protocol, records: TrialRecords) -> pl.DataFrame:
-    """Add the kind of data and the protocol's version to rows that leave stromal."""
-    import polars as pl
-
-    from stromal.protocol import protocol_version
-
-    return frame.with_columns(
-        data=pl.lit(records.about.data), protocol_version=pl.lit(protocol_version(protocol))
-    )
-
-
-def _print_frame(frame: pl.DataFrame, title: str, data: str | None) -> None:
-    """Print a table; empty cells stay empty."""
-    stamp = f"  [bold white on dark_red] {str(data).upper()} DATA [/]" if data not in {
-        None, "observed"} else ""  # fmt: skip
-    table = Table(title=f"{_safe(title)}{stamp}", title_justify="left", title_style="bold")
-    for column in frame.columns:
-        number = frame[column].dtype.is_numeric()
-        table.add_column(
-            column.replace("_", " "), justify="right" if number else "left", overflow="fold"
-        )
-    for row in frame.head(_MOST_ROWS).iter_rows():
-        table.add_row(*(_safe(_cell(value)) for value in row))
-    out.print(table)
-    if frame.height > _MOST_ROWS:
-        rest = frame.height - _MOST_ROWS
-        out.print(f"... and {rest:,} more rows; -o FILE writes all of them.", highlight=False)
-
-
-def _cell(value: object) -> str:
-    """Show one value shortly."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:
@@ -613,17 +508,6 @@ def _collapsed(days: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _write(frame: pl.DataFrame, output: Path | None) -> None:
-    """Write a table by its suffix."""
-    if output is None:
-        return
-    from stromal.records.writing import write_table
-
-    _make_folder(output)
-    write_table(frame, output)
-    out.print(f"Wrote {_safe(str(output))}", highlight=False)
-
-
 def _refuse_suffix(output: Path | None) -> None:
     """Refuse a file of results that is not JSON, before anything is computed."""
     if output is not None and output.suffix.lower() != ".json":
@@ -641,41 +525,6 @@ def _write_json(view: Any, output: Path | None, *, individual: bool = True) -> N
 
     content = results_to_json(view, individual=individual)
     _save(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _make_folder(path: Path) -> None:
-    """Make the folder of a file that is to be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> UsageError:
-    """Say why a file cannot be written."""
-    return UsageError(
-        f"cannot write `{path}` ({error.strerror or error}); name a file in a folder that you may "
-        "write to"
-    )
-
-
-def _safe(text: str) -> str:
-    """Escape markup, and make control characters visible that would act on the terminal."""
-    shown = (
-        repr(char)[1:-1] if unicodedata.category(char)[0] == "C" and char != "\n" else char
-        for char in text
-    )
-    return escape("".join(shown))
-
-
-def _save(path: Path, text: str) -> None:
-    """Write a text file and say so."""
-    _make_folder(path)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    out.print(f"Wrote {_safe(str(path))}", highlight=False)
 
 
 if __name__ == "__main__":
