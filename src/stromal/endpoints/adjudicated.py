@@ -20,8 +20,15 @@ def derive_adjudicated(context: Context, name: str, endpoint: AdjudicatedEndpoin
        reached.
     2. A response without a verdict follows the protocol's choices for a missing assessment and for
        death; who is not yet due is `not_evaluable`. A verdict without a day is read all the same.
-    3. A time to event without a verdict, or whose verdict has no day, is `not_evaluable`. A verdict
-       later than `until` is `censored` on that day.
+    3. A time to event without a verdict, or whose verdict has no day, is `not_evaluable`: silence
+       does not say that the event had not happened.
+    4. What people judged cannot come after what ends the time observed. A recorded event of
+       `competing` before the day of the verdict, or on the day up to which people saw nothing
+       (`censored`), makes the row `competing` on its day; an event on the same day comes first.
+       Where death is not among `competing`, an event or a competing event judged to lie after death
+       is `not_evaluable`, and who was seen without the event until after death is censored on the
+       day of death.
+    5. A verdict later than `until` is `censored` on that day.
 
     Returns
     -------
@@ -30,6 +37,7 @@ def derive_adjudicated(context: Context, name: str, endpoint: AdjudicatedEndpoin
     """
     verdicts = _verdicts(context, name, endpoint)
     frame = context.anchor(endpoint.from_).join(verdicts, on="p", how="left")
+    frame = frame.with_columns(aside=pl.lit(None, pl.String))
     if endpoint.assessed is None:
         frame = frame.with_columns(died=pl.lit(value=False), not_due=pl.lit(value=False))
         without = {"missing": "not_evaluable", "death": "not_evaluable"}
@@ -43,7 +51,7 @@ def derive_adjudicated(context: Context, name: str, endpoint: AdjudicatedEndpoin
             "death": levels[-1] if endpoint.assessed.death == "no response" else "not_evaluable",
         }
     if endpoint.adjudicated.levels is None:
-        frame = _in_time(frame, endpoint.until)
+        frame = _in_time(_in_lifetime(frame, context, endpoint), endpoint.until)
     rows = _completed(frame, without)
     rule = endpoint.adjudicated
     said = f"adjudicated: {rule.definition or rule.title or rule.criteria}"
@@ -73,6 +81,59 @@ def _verdicts(context: Context, name: str, endpoint: AdjudicatedEndpoint) -> pl.
     )
 
 
+def _in_lifetime(
+    frame: pl.DataFrame, context: Context, endpoint: AdjudicatedEndpoint
+) -> pl.DataFrame:
+    """Let what ends the time observed come before a later verdict; `aside` says why.
+
+    A verdict of several that differ is left: it is not evaluable whatever was recorded.
+    """
+    ends = context.first_events(endpoint.competing, endpoint.from_)
+    deaths = context.last_days(endpoint.from_).select("p", "death")
+    frame = frame.join(
+        ends.select("p", end_day="day", end_id="record_id", end_name="name"), on="p", how="left"
+    ).join(deaths, on="p", how="left")
+    told = pl.col("verdict").is_in(TIME_STATUSES) & pl.col("day").is_not_null()
+    told = (told & (pl.col("verdicts") == 1)).fill_null(value=False)
+    seen_until = pl.col("verdict") == "censored"
+    ended = told & (pl.col("end_day") < pl.col("day") + seen_until.cast(pl.Int32))
+    ended = ended.fill_null(value=False)
+    dead = told & ~ended & (pl.col("death") < pl.col("day")).fill_null(value=False)
+    name = pl.col("end_name").str.replace_all("_", " ")
+    later = pl.format("; the verdict ({} on day {}) lies after it and is not used.",
+                      "verdict", "day")  # fmt: skip
+    until = pl.when(seen_until).then(pl.lit(", without the event before.")).otherwise(later)
+    return frame.with_columns(
+        aside=pl.when(ended)
+        .then(pl.concat_str(pl.format("{} on day {}", name, "end_day"), until))
+        .when(dead)
+        .then(
+            pl.when(seen_until)
+            .then(pl.format("No event by death on day {}.", "death"))
+            .otherwise(pl.concat_str(pl.format("Death on day {}", "death"), later))
+        ),
+        stated_cause=pl.when(ended)
+        .then("end_name")
+        .when(dead & seen_until)
+        .then(pl.lit("death"))
+        .when(dead)
+        .then(pl.lit("the verdict lies after death"))
+        .otherwise("stated_cause"),
+        because=pl.when(ended).then(pl.concat_list("end_id")).otherwise("because"),
+        verdict=pl.when(ended)
+        .then(pl.lit("competing"))
+        .when(dead & ~seen_until)
+        .then(pl.lit("not_evaluable"))
+        .otherwise("verdict"),
+        day=pl.when(ended)
+        .then("end_day")
+        .when(dead & seen_until)
+        .then("death")
+        .when(~dead)
+        .then("day"),
+    )
+
+
 def _in_time(frame: pl.DataFrame, until: int | None) -> pl.DataFrame:
     """Judge verdicts on a time to event by their days: none is not evaluable, a late one censored.
 
@@ -81,6 +142,7 @@ def _in_time(frame: pl.DataFrame, until: int | None) -> pl.DataFrame:
     timed = pl.col("verdict").is_in(TIME_STATUSES)
     undated = timed & pl.col("day").is_null()
     late = timed & (pl.col("day") > pl.lit(until, pl.Int32)).fill_null(value=False)
+    frame = frame.with_columns(aside=pl.when(~late).then("aside"))
     return frame.with_columns(
         verdict=pl.when(undated)
         .then(pl.lit("not_evaluable"))
@@ -136,7 +198,13 @@ def _completed(frame: pl.DataFrame, without: dict[str, str]) -> pl.DataFrame:
         status=status,
         cause=cause,
         day=pl.when(~split.fill_null(value=False)).then("day"),
-        note=pl.when(pl.col("verdict").is_not_null() & ~split)
+        note=pl.when(pl.col("aside").is_not_null())
+        .then(
+            pl.concat_str(
+                pl.col("aside").str.slice(0, 1).str.to_uppercase(), pl.col("aside").str.slice(1)
+            )
+        )
+        .when(pl.col("verdict").is_not_null() & ~split)
         .then(pl.format("{}{}{}.", "verdict", by, basis))
         .otherwise(pl.format("{}.", cause)),
         day_low=pl.lit(None, pl.Int32),

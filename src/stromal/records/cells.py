@@ -23,7 +23,7 @@ __all__ = [
 NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 FIRST_YEAR = 1900
 LONGEST = 36_525
-"""Days (100 years): a `day` beyond is a date written as a number, as spreadsheets count dates."""
+"""Days (100 years): a `day` beyond is a date written as a number, or stands for never."""
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 
@@ -175,7 +175,8 @@ def read_day(sheet: Sheet, name: str) -> pl.Series:
     if name not in sheet.raw.columns:
         return sheet.nothing(name, pl.Int32())
     day = Column(name, "integer", low=-LONGEST, high=LONGEST,
-                 hint="a number of days from day zero, not a date")  # fmt: skip
+                 hint="a number of days from day zero, not a date; what never happened has no day "
+                      "(an adjudication then has a status such as censored)")  # fmt: skip
     return _read_number(sheet, day)
 
 

@@ -28,6 +28,10 @@ _JUDGED = ("adjudications", "attestations", "allocations")
 AFTER_DEATH = "record-after-death"
 _APART = "One of the two days is wrong. The rows are kept apart; nothing is derived from them."
 _READ = "One of the two days is wrong, or people judged later. The rows are read as told."
+_UNUSED = (
+    "Nothing happens to a participant after death: one of the two days is wrong. The rows are "
+    "kept, and no time to an event uses them."
+)
 _MEND = "Correct the day of the rows or of the death."
 
 
@@ -41,7 +45,9 @@ def set_aside_after_death(
     tuple
         The tables without those rows, the rows by table with a column `rule`, and a finding for
         each participant and table. Adjudications, attestations and allocations stay, because people
-        may write them later; their findings say so.
+        may write them later; their findings say so. The day of an adjudicated `status` is the day
+        of what happened, which cannot be after death: it stays too, and no time to an event uses it
+        (`stromal.endpoints.adjudicated`).
     """
     deaths = frames["events"].filter(pl.col("event") == "death")
     died = deaths.select("participant_id", died="day").drop_nulls()
@@ -55,6 +61,11 @@ def set_aside_after_death(
         stays = name in _JUDGED
         why = _READ if stays else _APART
         told = Finding(AFTER_DEATH, "contradiction", "", "death", why, _MEND)
+        if name == "adjudications":
+            timed = pl.col("status").is_not_null()
+            unused = replace(told, why=_UNUSED)
+            findings += _after(late.filter(timed), name, day, "died", unused)
+            late = late.filter(~timed)
         findings += _after(late, name, day, "died", told)
         if not stays:
             early = pl.col(day).is_null() | pl.col("died").is_null()

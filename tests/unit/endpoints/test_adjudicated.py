@@ -134,3 +134,66 @@ def test_times_to_an_event(tmp_path, row, until, expected):
 def test_a_time_to_an_event_that_nobody_judged(tmp_path):
     row = row_of(tmp_path, timed(), events=[{"day": 40, "event": "death"}])
     assert told(row, "status", "cause") == ("not_evaluable", "no adjudication")
+
+
+DEATH = {"record_id": "d", "day": 40, "event": "death"}
+
+
+def ended(tmp_path, status, day, *, competing="[death]", until="", event=DEATH):
+    """Derive a verdict of `status` on `day` beside one recorded event."""
+    rows = [verdict(record_id="v", status=status, day=day, cause="as judged")]
+    text = timed(until).replace("[death]", competing)
+    return row_of(tmp_path, text, adjudications=rows, events=[dict(event)])
+
+
+@pytest.mark.parametrize(
+    ("status", "day", "expected", "because", "note"),
+    [
+        ("event", 39, ("event", 39, "as judged"), ["v"], "event."),
+        ("event", 40, ("event", 40, "as judged"), ["v"], "event."),
+        ("event", 41, ("competing", 40, "death"), ["d"],
+         "Death on day 40; the verdict (event on day 41) lies after it and is not used."),
+        ("competing", 41, ("competing", 40, "death"), ["d"],
+         "Death on day 40; the verdict (competing on day 41) lies after it and is not used."),
+        ("censored", 39, ("censored", 39, "as judged"), ["v"], "censored."),
+        ("censored", 40, ("competing", 40, "death"), ["d"],
+         "Death on day 40, without the event before."),
+        ("censored", 60, ("competing", 40, "death"), ["d"],
+         "Death on day 40, without the event before."),
+    ],
+)  # fmt: skip
+def test_death_competes_with_a_verdict(tmp_path, status, day, expected, because, note):
+    row = ended(tmp_path, status, day)
+    assert told(row, "status", "day", "cause", "because", "note") == (*expected, because, note)
+
+
+def test_any_competing_event_ends_the_time(tmp_path):
+    relapse = {"record_id": "r", "day": 20, "event": "relapse"}
+    row = ended(tmp_path, "event", 30, competing="[relapse]", event=relapse)
+    assert told(row, "status", "day", "cause") == ("competing", 20, "relapse")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("event", ("not_evaluable", None, "the verdict lies after death")),
+        ("competing", ("not_evaluable", None, "the verdict lies after death")),
+        ("censored", ("censored", 40, "death")),
+    ],
+)
+def test_a_verdict_after_death_where_death_does_not_compete(tmp_path, status, expected):
+    row = ended(tmp_path, status, 60, competing="[relapse]")
+    assert told(row, "status", "day", "cause") == expected
+
+
+def test_a_death_after_the_time_observed_does_not_compete(tmp_path):
+    row = ended(tmp_path, "event", 60, until="30 d")
+    assert told(row, "status", "day", "cause", "note") == (
+        "censored", 30, "end of the time observed", "censored.",
+    )  # fmt: skip
+
+
+def test_a_verdict_that_assessors_disagree_on_stays_open_after_death(tmp_path):
+    rows = [verdict(status="event", day=60), verdict(status="censored", day=60)]
+    row = row_of(tmp_path, timed(), adjudications=rows, events=[dict(DEATH)])
+    assert told(row, "status", "day", "cause") == ("not_evaluable", None, "assessors disagree")
