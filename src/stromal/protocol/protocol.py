@@ -70,6 +70,7 @@ _KIND_OF_KEY = {
     ("has",): "anchor",
     ("follow_up",): "anchor",
     ("endpoint",): "endpoint",
+    ("graded",): "endpoint",
     ("product",): "product",
     ("infused",): "product",
     ("infusion",): "product",

@@ -9,6 +9,7 @@ from stromal.protocol.consistency.draws import check_draws
 from stromal.protocol.consistency.families import check_endpoints
 from stromal.protocol.consistency.levels import check_levels
 from stromal.protocol.consistency.population import check_population
+from stromal.protocol.consistency.states import check_states
 from stromal.protocol.consistency.time_frames import check_time_frames
 from stromal.protocol.consistency.treatment import check_treatment
 from stromal.protocol.consistency.view import view_of
@@ -23,6 +24,7 @@ _TOPICS = (
     check_draws,
     check_levels,
     check_endpoints,
+    check_states,
     check_analyses,
     check_treatment,
     check_design,

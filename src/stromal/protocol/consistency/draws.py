@@ -16,6 +16,7 @@ from stromal.protocol.endpoints import (
     Endpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
+    StateEndpoint,
 )
 from stromal.protocol.rules import RunRule
 from stromal.protocol.schedule import (
@@ -24,6 +25,7 @@ from stromal.protocol.schedule import (
     shortest_run,
     shortest_shown_run,
 )
+from stromal.protocol.states import CountsHold
 from stromal.protocol.timing import DrawPlan
 
 __all__ = ["check_draws"]
@@ -96,6 +98,19 @@ def _needs(name: str, endpoint: Endpoint) -> Iterator[_Need]:
                     int(fall.start), _day(endpoint.until))  # fmt: skip
     elif isinstance(endpoint, ResponseEndpoint):
         yield from _response_needs(name, endpoint)
+    elif isinstance(endpoint, StateEndpoint):
+        yield from _state_needs(where, name, endpoint)
+
+
+def _state_needs(where: str, name: str, endpoint: StateEndpoint) -> Iterator[_Need]:
+    """Give the counts that begin and end a state."""
+    state = endpoint.state
+    for part, until in (("begins", endpoint.until), ("ends", None)):
+        rule = getattr(state, part)
+        if isinstance(rule, CountsHold):
+            analytes = tuple(dict.fromkeys(count.analyte for count in rule.counts))
+            yield _Need(f"{where}.state.{part}", name, "", analytes, rule.lines, rule,
+                        endpoint.from_, int(state.start), _day(until))  # fmt: skip
 
 
 def _response_needs(name: str, endpoint: ResponseEndpoint) -> Iterator[_Need]:
