@@ -7,6 +7,7 @@ rule is three-valued: an item that is not recorded is unknown, never normal.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -28,6 +29,7 @@ __all__ = [
     "Number",
     "SomeHold",
     "Step",
+    "comparisons_in",
     "names_in",
 ]
 
@@ -38,6 +40,8 @@ class Item(Model):
     `analyte` takes the count of the same day from the measurements, `variable` a column of the
     participants table; otherwise it is an item of the scale in the assessments table. `whole`
     rounds the number (half up) before it is compared, where the source bands whole numbers.
+    `unrecorded` is the word that silence means, for what counts only where somebody documented it;
+    without it an item that is not recorded is unknown.
     """
 
     label: Text
@@ -47,6 +51,7 @@ class Item(Model):
         Field(description="other units in use, and how many of `unit` one of them is"),
     ] = {}
     words: list[Text] | None = None
+    unrecorded: Text | None = None
     analyte: Analyte | None = None
     variable: Name | None = None
     whole: bool = False
@@ -57,6 +62,8 @@ class Item(Model):
             raise ValueError("an item is a number with its `unit`, or one of its `words`")
         if self.words is not None and (self.analyte or self.whole or self.also):
             raise ValueError("`analyte`, `whole` and `also` go with a number")
+        if self.unrecorded is not None and self.unrecorded not in (self.words or []):
+            raise ValueError("`unrecorded` is one of the item's `words`")
         return self
 
 
@@ -91,7 +98,10 @@ class Number(Model):
 
 
 class ItemCondition(Model):
-    """Compare an item or a number with bounds, or an item or a step with words or values."""
+    """Compare an item or a number with bounds, or an item or a step with words or values.
+
+    `recorded` asks whether an item is recorded at all; that is always known.
+    """
 
     item: Name
     above: Measure | None = None
@@ -103,12 +113,19 @@ class ItemCondition(Model):
         Name | None,
         Field(description="bounds are multiples of this item, such as the upper limit of normal"),
     ] = None
+    recorded: bool | None = None
 
     @model_validator(mode="after")
     def _something_is_compared(self) -> ItemCondition:
         bounds = [self.above, self.at_least, self.below, self.at_most]
-        if any(bound is not None for bound in bounds) == bool(self.is_):
-            raise ValueError("compare with `above`, `at_least`, `below`, `at_most`, or with `is`")
+        ways = (any(b is not None for b in bounds), bool(self.is_), self.recorded is not None)
+        if sum(ways) != 1:
+            raise ValueError(
+                "compare with `above`, `at_least`, `below`, `at_most`, or with `is`, or ask "
+                "whether an item is `recorded`"
+            )
+        if self.than is not None and not ways[0]:
+            raise ValueError("`than` goes with bounds")
         if (self.above and self.at_least) or (self.below and self.at_most):
             raise ValueError("a comparison has at most one lower and one upper bound")
         return self
@@ -176,27 +193,48 @@ class Case(Model):
 
 
 class Step(Model):
-    """Ordered cases: the first that holds gives the value.
+    """Ordered cases, the first that holds gives the value; or values that people record.
 
     Where a case that comes before the first true one is unknown, the step is not decided; it is
     then known only which values it still could have. `recorded: true` means that people may record
-    the value itself, as an item of the step's name; that value is taken as it stands.
+    the value itself, as an item of the step's name. A step with `values` and without `cases` is
+    only recorded.
     """
 
     label: Text
     recorded: bool = False
-    cases: Annotated[list[Case], Field(min_length=1)]
+    cases: list[Case] = []
+    values: list[Text] = []
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Step:
+        if bool(self.cases) == bool(self.values):
+            raise ValueError("a step has `cases`, or the `values` that people record")
+        last = [case.when for case in self.cases[:-1]]
+        if "otherwise" in last:
+            raise ValueError("`otherwise` is the last case; what follows it is never reached")
+        return self
+
+    @property
+    def may_be_recorded(self) -> bool:
+        """Whether people may record the value itself."""
+        return self.recorded or bool(self.values)
+
+    @property
+    def possible(self) -> list[str]:
+        """The values that the step can have, each once."""
+        return list(dict.fromkeys([*self.values, *(case.value for case in self.cases)]))
 
 
 class Grading(Definition):
     """Items, what is derived from them, and the step that is the result.
 
-    `grades` are the values of the result from the least to the most severe (or from the worst to
-    the best class). `scale` is the scale of the assessments table that holds the items.
+    `grades` are the values of the result from the least to the most severe: the worst of several
+    is the one that stands last. `scale` is the scale of the assessments table that holds the items.
     """
 
     scale: Name
-    items: Annotated[dict[Name, Item], Field(min_length=1)]
+    items: dict[Name, Item] = {}
     numbers: dict[Name, Number] = {}
     steps: Annotated[dict[Name, Step], Field(min_length=1)]
     result: Name
@@ -210,7 +248,10 @@ class Grading(Definition):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"`{twice.pop()}` names two things; every name is given once")
-        values = {case.value for case in self.steps[self.result].cases}
+        taken = {"grade", "could_be", "covered", "unknown", "contradicts"} & set(names)
+        if taken - ({"grade"} if self.result == "grade" else set[str]()):
+            raise ValueError(f"`{min(taken)}` is the name of a part of every result; take another")
+        values = set(self.steps[self.result].possible)
         if values != set(self.grades):
             raise ValueError(
                 f"`grades` lists the values of `{self.result}`: {', '.join(sorted(values))}"
@@ -223,13 +264,46 @@ class Grading(Definition):
         known = set(self.items)
         for name, number in self.numbers.items():
             self._refuse_unknown(name, number.parts, known | set(self.steps))
+            for part in sorted(number.parts):
+                self._refuse_words(name, part)
             known.add(name)
         known = set(self.items) | set(self.numbers)
         for name, step in self.steps.items():
             for case in step.cases:
                 if case.when != "otherwise":
                     self._refuse_unknown(name, set(names_in(case.when)), known)
+                    for condition in comparisons_in(case.when):
+                        self._refuse_unlike(name, condition)
             known.add(name)
+
+    def _refuse_words(self, name: str, part: str) -> None:
+        """Refuse words where a number is needed."""
+        words = self.items[part].words if part in self.items else None
+        if part in self.steps:
+            words = self.steps[part].possible
+            words = None if all(_is_number(value) for value in words) else words
+        if words is not None:
+            raise ValueError(f"`{name}` needs a number; `{part}` is one of {', '.join(words)}")
+
+    def _refuse_unlike(self, name: str, condition: ItemCondition) -> None:
+        """Refuse a comparison with what the item or the step can never be."""
+        item = condition.item
+        if condition.recorded is not None and item not in self.items:
+            raise ValueError(f"`{name}` asks whether `{item}` is recorded; only items are")
+        if condition.is_:
+            words = (
+                self.steps[item].possible
+                if item in self.steps
+                else (self.items[item].words if item in self.items else None)
+            )
+            strange = [word for word in condition.is_ if word not in (words or [])]
+            if strange:
+                has = f"one of {', '.join(words)}" if words else "a number"
+                raise ValueError(f"`{name}` compares `{item}` with {strange[0]!r}; it is {has}")
+        elif condition.recorded is None:
+            for part in (item, condition.than):
+                if part is not None:
+                    self._refuse_words(name, part)
 
     @staticmethod
     def _refuse_unknown(name: str, used: set[str], known: set[str]) -> None:
@@ -240,15 +314,33 @@ class Grading(Definition):
             )
 
 
+def _is_number(text: str) -> bool:
+    """Whether a value of a step is a number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def comparisons_in(condition: Condition) -> list[ItemCondition]:
+    """List the comparisons that a condition is made of."""
+    match condition:
+        case ItemCondition():
+            return [condition]
+        case NotHolds(not_=part):
+            return comparisons_in(part)
+        case AllHold(all=parts) | AnyHolds(any=parts) | SomeHold(of=parts):
+            return [found for part in parts for found in comparisons_in(part)]
+
+
 def names_in(condition: Condition) -> list[str]:
     """Name what a condition compares, in the order in which it stands."""
-    match condition:
-        case ItemCondition(item=item, than=than):
-            return [item] if than is None else [item, than]
-        case NotHolds(not_=part):
-            return names_in(part)
-        case AllHold(all=parts) | AnyHolds(any=parts) | SomeHold(of=parts):
-            return [name for part in parts for name in names_in(part)]
+    return [
+        name
+        for found in comparisons_in(condition)
+        for name in (found.item, found.than)
+        if name is not None
+    ]
 
 
 for _model in (AllHold, AnyHolds, SomeHold, NotHolds, Case, Step, Grading):
