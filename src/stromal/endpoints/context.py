@@ -126,9 +126,10 @@ class Context:
 
         1. Days of measurement of which, or of whose `length` - 1 days before, a table's coverage
            leaves one out; and the first day of every hole.
-        2. Participants without rows in the coverage table for that table are covered by their
-           `complete_until`. Where that, the last contact and the day of death are all unknown, no
-           day of measurement is covered.
+        2. With coverage rows for that table, of whomever, nobody's silence says anything outside
+           their own rows: who has none was never where the table is kept.
+        3. Without any, participants are covered by their `complete_until`. Where that, the last
+           contact and the day of death are all unknown, no day of measurement is covered.
         """
         held = self.covered(table)
         endless = (
@@ -161,11 +162,12 @@ class Context:
         ).unique()
 
     def covered(self, table: str) -> pl.DataFrame:
-        """Give `p` of the participants who have rows in the coverage table for a table."""
-        rows = self.records["coverage"].filter(pl.col("table") == table)
-        return self.participants.select("p", "participant_id").join(
-            rows, on="participant_id", how="semi"
-        ).select("p")  # fmt: skip
+        """Give `p` of the participants for whom coverage rows say what a table's silence means.
+
+        All of them where the coverage table has rows for the table, otherwise none.
+        """
+        declared = bool((self.records["coverage"]["table"] == table).any())
+        return self.participants.select("p").filter(pl.lit(declared))
 
     def dated_coverage(self, table: str, anchor: str) -> pl.DataFrame:
         """Give `p`, `from_day`, `to_day`: where a table is complete, touching stretches joined."""

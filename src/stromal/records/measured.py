@@ -104,8 +104,8 @@ def _say_value(cell: str) -> Said:
             found = f"{quoted(cell)} is not a bound"
             remedy = "Write `<` or `>` and one number."
         return found, expected, remedy
-    if "Leave empty" in remedy:
-        remedy = "Remove the row where nothing was measured."
+    if "Leave empty" in remedy or any(letter.isalpha() for letter in cell):
+        remedy = "Remove the row where nothing was measured, or write the number or bound alone."
     return found, expected, remedy
 
 
