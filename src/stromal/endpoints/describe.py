@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stromal.core import Source
+from stromal.endpoints.provisos import describe_proviso
 from stromal.endpoints.runs import describe_count, describe_run
+from stromal.endpoints.state_words import describe_rule
+from stromal.endpoints.support import describe_line
 from stromal.protocol.endpoints import (
     AdjudicatedEndpoint,
     AssessedAt,
     AssessedBest,
     ChainEndpoint,
+    Cytopenia,
     CytopeniaEndpoint,
     Endpoint,
     EventCountEndpoint,
     EventSpec,
+    Failure,
+    FailureEndpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
+    StateEndpoint,
     TimeToEventEndpoint,
     UndefinedEndpoint,
 )
 from stromal.protocol.rules import CountRule, NadirRule, RunRule
+from stromal.protocol.states import CountsHold, NoLonger, State, StateRule, Transfused
 from stromal.protocol.timing import Anchor
 
 __all__ = ["describe_endpoint", "leaves_open", "sources_of"]
@@ -62,7 +70,15 @@ def leaves_open(endpoint: Endpoint) -> str:
 
 def _definition(endpoint: Endpoint) -> object:
     """Give the part of an endpoint that holds its definition."""
-    for family in ("recovery", "cytopenia", "response", "time_to_event", "adjudicated"):
+    for family in (
+        "recovery",
+        "cytopenia",
+        "failure",
+        "response",
+        "time_to_event",
+        "adjudicated",
+        "state",
+    ):
         definition = getattr(endpoint, family, None)
         if definition is not None:
             return definition
@@ -80,11 +96,9 @@ def _rule_of(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:  # noqa:
             )
             return f"The first day of the first run of {_run(rule)} with {_count(rule)}{after}."
         case CytopeniaEndpoint(cytopenia=rule):
-            counts = "; ".join(_count(count) for count in rule.counts)
-            which = counts if len(rule.counts) == 1 else f"at least {rule.lines} of: {counts}"
-            begun = f", begun on day {int(rule.start)} or later" if rule.start else ""
-            after = f", after {_plain(rule.after)}" if rule.after else ""
-            return f"The first day of the first run of {_run(rule)} with {which}{begun}{after}."
+            return _fall(rule)
+        case FailureEndpoint(failure=rule):
+            return _failure(rule)
         case ResponseEndpoint(response=rule, assessed=assessed):
             levels = [
                 f"{name}: {' and '.join(_count(count) for count in level.counts)}"
@@ -110,8 +124,58 @@ def _rule_of(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:  # noqa:
         case ChainEndpoint(chain=chain):
             steps = " -> ".join(_plain(step) for step in chain.steps)
             return f"How far each participant went along: {steps}, each event leading to the next."
+        case StateEndpoint(state=rule):
+            return _state(rule)
         case UndefinedEndpoint(not_defined=missing):
             return f"Not defined in the protocol: {missing}"
+
+
+def _state(rule: State) -> str:
+    """Say what begins a state and what ends it."""
+    start = f" on day {int(rule.start)} or later" if rule.start else ""
+    return (
+        f"A state that begins{start} with {_change(rule.begins)} and ends with "
+        f"{_change(rule.ends)}; it may begin again."
+    )
+
+
+def _change(rule: StateRule) -> str:
+    """Say one rule of a state."""
+    if isinstance(rule, NoLonger):
+        return f"the first day of the first run of {_run(rule)} on which those are not held"
+    if isinstance(rule, CountsHold):
+        counts = "; ".join(_count(count) for count in rule.counts)
+        which = counts if len(rule.counts) == 1 else f"at least {rule.lines} of: {counts}"
+        return f"the first day of the first run of {_run(rule)} with {which}"
+    said = describe_rule(rule)
+    if isinstance(rule, Transfused):
+        return f"the first day of {said}"
+    return said
+
+
+def _fall(rule: Cytopenia) -> str:
+    """Say a lasting fall and its provisos."""
+    counts = "; ".join(
+        describe_line(line) if line.or_supported or line.and_supported else _count(line)
+        for line in rule.counts
+    )
+    which = counts if len(rule.counts) == 1 else f"at least {rule.lines} of: {counts}"
+    begun = f", begun on day {int(rule.start)} or later" if rule.start else ""
+    after = f", after {' and '.join(map(_plain, rule.after_all))}" if rule.after_all else ""
+    said = f"The first day of the first run of {_run(rule)} with {which}{begun}{after}."
+    if rule.provided:
+        said += f" Provided: {'; '.join(map(describe_proviso, rule.provided))}."
+    return said
+
+
+def _failure(rule: Failure) -> str:
+    """Say a failure by a fixed day."""
+    causes = [f"no {_plain(rule.endpoint)}"] if rule.endpoint is not None else []
+    causes += map(describe_proviso, rule.or_)
+    said = f"By day {int(rule.by)}: {', or '.join(causes)}."
+    if rule.provided:
+        said += f" Provided: {'; '.join(map(describe_proviso, rule.provided))}."
+    return said
 
 
 def _moment(name: str, anchors: Mapping[str, Anchor]) -> str:

@@ -15,8 +15,10 @@ from stromal.protocol.endpoints import (
     Endpoint,
     EventCountEndpoint,
     EventSpec,
+    FailureEndpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
+    StateEndpoint,
     TimeToEventEndpoint,
     UndefinedEndpoint,
 )
@@ -63,7 +65,13 @@ def kind_of_result(endpoint: Endpoint) -> str:
     if levels_of(endpoint) is not None:
         return "level"
     if isinstance(
-        endpoint, RecoveryEndpoint | CytopeniaEndpoint | TimeToEventEndpoint | AdjudicatedEndpoint
+        endpoint,
+        RecoveryEndpoint
+        | CytopeniaEndpoint
+        | FailureEndpoint
+        | TimeToEventEndpoint
+        | AdjudicatedEndpoint
+        | StateEndpoint,
     ):
         return "time"
     return "count"
@@ -117,7 +125,13 @@ def _grade(protocol: Protocol, name: str, endpoint: EventCountEndpoint) -> Itera
 def _competing(protocol: Protocol, name: str, endpoint: Endpoint) -> Iterator[Finding]:
     """Look at the competing events of a time to event."""
     if not isinstance(
-        endpoint, RecoveryEndpoint | CytopeniaEndpoint | TimeToEventEndpoint | AdjudicatedEndpoint
+        endpoint,
+        RecoveryEndpoint
+        | CytopeniaEndpoint
+        | FailureEndpoint
+        | TimeToEventEndpoint
+        | AdjudicatedEndpoint
+        | StateEndpoint,
     ) or (isinstance(endpoint, AdjudicatedEndpoint) and endpoint.adjudicated.levels is not None):
         return
     events = endpoint.time_to_event.events if isinstance(endpoint, TimeToEventEndpoint) else []
