@@ -1,215 +1,21 @@
-"""What holds for every history: the kernels against plain references, endpoints as a whole."""
+"""What holds for the endpoints of every history."""
 
-import itertools
 import math
 import tempfile
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stromal.endpoints import derive, explain
-from stromal.endpoints.kernels import (
-    FAIL,
-    NONE,
-    PASS,
-    UNKNOWN,
-    UNLOGGED,
-    earliest_possible,
-    find_nadir,
-    first_run,
-    last_begin,
-    run_ending_within,
-)
 from stromal.protocol import read_protocol
 from stromal.records import read_records
 from support.derived import PERSON, counts, protocol_text, study_of
 from support.study_folder import make_study
-
-# --- the kernels ---------------------------------------------------------------------------
-
-STATUSES = st.sampled_from([FAIL, PASS, PASS, PASS, UNKNOWN, UNLOGGED])
-
-
-@st.composite
-def shapes(draw):
-    """Draw (run, span, gap) as the three kinds of run rules have them."""
-    gap = draw(st.integers(0, 5))
-    run = draw(st.integers(1, 5))
-    lasting = draw(st.integers(0, 9))
-    return draw(st.sampled_from([(run, run - 1, 1), (run, run - 1, gap), (2, lasting, gap)]))
-
-
-@st.composite
-def histories(draw):
-    """Draw several participants' rows of (day, status), days rising."""
-    people = []
-    for _ in range(draw(st.integers(0, 4))):
-        days = sorted(draw(st.sets(st.integers(0, 24), max_size=18)))
-        people.append([(day, draw(STATUSES)) for day in days])
-    return people
-
-
-def arrays(people):
-    """Give offsets, days and statuses of all participants."""
-    rows = [row for person in people for row in person]
-    offsets = np.cumsum([0, *map(len, people)]).astype(np.int64)
-    return (
-        offsets,
-        np.array([day for day, _ in rows], dtype=np.int32),
-        np.array([status for _, status in rows], dtype=np.int8),
-    )
-
-
-def each(people, value):
-    return np.full(len(people), value, dtype=np.int32)
-
-
-def qualifies(rows, run, span, gap):
-    """Whether passing rows that follow each other are long enough and close enough."""
-    close = all(b[0] - a[0] <= gap for a, b in itertools.pairwise(rows))
-    return len(rows) >= run and rows[-1][0] - rows[0][0] >= span and (gap == 0 or close)
-
-
-def plain_first_run(rows, start, stop, run, span, gap, against):
-    """Try every first and every last row."""
-    for i, (day, status) in enumerate(rows):
-        if status != PASS or not start <= day <= stop:
-            continue
-        for j in range(i, len(rows)):
-            part = [row for row in rows[i : j + 1] if against or row[1] != UNKNOWN]
-            if (
-                rows[j][1] == PASS
-                and all(row[1] == PASS for row in part)
-                and qualifies(part, run, span, gap)
-            ):
-                return i, j
-    return None
-
-
-@settings(max_examples=200)
-@given(histories(), shapes(), st.integers(0, 12), st.integers(0, 24), st.booleans())
-def test_the_first_run(people, shape, start, stop, against):
-    found = first_run(*arrays(people), each(people, start), each(people, stop), *shape, against)
-    offset = 0
-    for person, first, last in zip(people, *found, strict=True):
-        expected = plain_first_run(person, start, stop, *shape, against)
-        assert (first, last) == (
-            (-1, -1) if expected is None else (offset + expected[0], offset + expected[1])
-        )
-        offset += len(person)
-
-
-@settings(max_examples=300)
-@given(histories(), st.integers(0, 8), st.integers(0, 12), st.integers(0, 24))
-def test_the_earliest_possible_day(people, span, start, stop):
-    found = earliest_possible(*arrays(people), each(people, start), each(people, stop), span)
-    for person, day in zip(people, found, strict=True):
-        failing = [d for d, status in person if status == FAIL]
-        possible = [
-            d
-            for d in range(start, stop + 1)
-            if not any(d <= failed <= d + span for failed in failing)
-        ]
-        assert day == (possible[0] if possible else NONE)
-
-
-@settings(max_examples=300)
-@given(histories(), shapes(), st.integers(0, 20), st.integers(0, 6))
-def test_the_last_run_that_ends_in_a_window(people, shape, low, width):
-    high = low + width
-    run, span, gap = shape
-    found = run_ending_within(*arrays(people), each(people, low), each(people, high), *shape)
-    offset = 0
-    for person, first, last, possible in zip(people, *found, strict=True):
-        expected = (-1, -1)
-        for j, (day, status) in enumerate(person):
-            if status != PASS or not low <= day <= high:
-                continue
-            part = []
-            for i in range(j, -1, -1):
-                if person[i][1] == UNKNOWN:
-                    continue
-                if person[i][1] != PASS or (part and gap and part[0][0] - person[i][0] > gap):
-                    break
-                part.insert(0, person[i])
-                begin = i
-            if qualifies(part, run, span, gap):
-                expected = (offset + begin, offset + j)
-        assert (first, last) == expected
-        failing = [d for d, status in person if status == FAIL]
-        assert possible == any(
-            not any(end - span <= failed <= end for failed in failing)
-            for end in range(low, high + 1)
-        )
-        offset += len(person)
-
-
-@settings(max_examples=300)
-@given(histories(), shapes())
-def test_the_last_day_on_which_a_run_could_have_begun(people, shape):
-    run, span, gap = shape
-    found = last_begin(*arrays(people), *shape)
-    for person, day, enough in zip(people, *found, strict=True):
-        telling = [row for row in person if row[1] in {PASS, FAIL}]
-        best = NONE
-        for i, row in enumerate(telling):
-            for j in range(i, len(telling)):
-                hole = any(
-                    status == UNLOGGED and row[0] < d < telling[j][0] for d, status in person
-                )
-                if not hole and qualifies(telling[i : j + 1], run, span, gap):
-                    best = row[0]
-        assert day == best
-        assert enough == (len(telling) >= run and telling[-1][0] - telling[0][0] >= span)
-
-
-@settings(max_examples=200)
-@given(
-    st.lists(
-        st.lists(
-            st.tuples(st.integers(0, 2), st.sampled_from([0.1, 0.2, 0.3, 0.5, 0.6, math.nan])),
-            max_size=14,
-        ),
-        max_size=4,
-    ),
-    st.integers(1, 4),
-    st.integers(0, 20),
-)
-def test_the_nadir(people, run, within):
-    people = [
-        [(day, height) for (step, height), day in zip(
-            person, np.cumsum([step + 1 for step, _ in person]) - 1, strict=True)]
-        for person in people
-    ]  # fmt: skip
-    rows = [row for person in people for row in person]
-    offsets, days, _ = arrays([[(day, PASS) for day, _ in person] for person in people])
-    heights = np.array([height for _, height in rows], dtype=np.float64)
-    below = (heights < 0.5).astype(np.int8)
-    found, limits = find_nadir(offsets, days, heights, below, run, within)
-    offset = 0
-    for person, nadir, limit in zip(people, found, limits, strict=True):
-        told = [(i, day, h) for i, (day, h) in enumerate(person) if not math.isnan(h)]
-        rise = None  # first of `run` counts in a row at 0.5, after `run` counts below it
-        for k, (i, _, height) in enumerate(told):
-            under = sum(h < 0.5 for _, _, h in told[:k])
-            fresh = k == 0 or told[k - 1][2] < 0.5
-            streak = told[k : k + run]
-            if (
-                rise is None and height >= 0.5 and fresh and under >= run
-                and len(streak) == run and all(h >= 0.5 for _, _, h in streak)
-            ):  # fmt: skip
-                rise = i
-        assert limit == (-1 if rise is None else offset + rise)
-        searched = [(h, -i) for i, day, h in told if day <= within and (rise is None or i < rise)]
-        assert nadir == (-1 if not searched else offset - min(searched)[1])
-        offset += len(person)
-
 
 # --- endpoints as a whole ------------------------------------------------------------------
 

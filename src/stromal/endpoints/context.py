@@ -90,6 +90,23 @@ class Context:
             .sort("p", "day", nulls_last=True, maintain_order=True)
         )
 
+    def zero_dated(self, table: str) -> pl.DataFrame:
+        """Give a dated table with `p`, its days counted from day zero, sorted; rows with a day."""
+        return self._once(("zero", table), lambda: self._zero_dated(table))
+
+    def _zero_dated(self, table: str) -> pl.DataFrame:
+        people = self.participants.select("p", "participant_id")
+        rows = self.records[table].drop_nulls("day").with_columns(pl.col("day").cast(pl.Int32))
+        return rows.join(people, on="participant_id", maintain_order="left").sort(
+            "p", "day", maintain_order=True
+        )
+
+    def kept(
+        self, name: str, analyte: str, build: Callable[[Context, str], pl.DataFrame]
+    ) -> pl.DataFrame:
+        """Give what follows from one analyte's records, built once for all endpoints."""
+        return self._once((name, analyte), lambda: build(self, analyte))
+
     @property
     def _draws(self) -> pl.DataFrame:
         """Place the planned draws on days from day zero, up to the end of what is recorded."""
@@ -106,19 +123,17 @@ class Context:
         until = pl.coalesce("complete_until_day", "last_contact_day", "seen")
         return draws_due(self.protocol, people.with_columns(until_day=until)).drop_nulls("day")
 
-    def planned_draws(self, analyte: str, anchor: str) -> pl.DataFrame:
-        """Give `p`, `day`: the days on which a draw of the analyte was planned.
+    def planned_days(self, analyte: str) -> pl.DataFrame:
+        """Give `p`, `day` (from day zero) on which a draw of the analyte was planned.
 
         Draws planned by weekday cannot be placed where the date of day zero is unknown; they are
         then not given.
         """
+        people = self.participants.select("p", "participant_id")
         return (
             self._draws.filter(pl.col("analyte") == analyte)
-            .join(
-                self._anchors.select("p", "participant_id", anchor_day=anchor), on="participant_id"
-            )
-            .select("p", day=(pl.col("day") - pl.col("anchor_day")).cast(pl.Int32))
-            .drop_nulls()
+            .join(people, on="participant_id")
+            .select("p", pl.col("day").cast(pl.Int32))
         )
 
     def uncovered(self, table: str, anchor: str, length: int) -> pl.DataFrame:

@@ -1,19 +1,29 @@
-"""Kernels over series of (day, status), one slice of the arrays a participant.
+"""Kernels that search the days of participants for runs of counts.
 
-Arrays are sorted by participant and day; `offsets[p]:offsets[p + 1]` are the rows of participant
-`p`. A status is `PASS`, `FAIL`, `UNKNOWN` (a draw that is missing or tells nothing) or `UNLOGGED`
+A day's status is `PASS`, `FAIL`, `UNKNOWN` (a draw that is missing or tells nothing) or `UNLOGGED`
 (nobody knows whether a transfusion that the rule asks about was given: no run is said to go on
-over such a day, and none is said to have failed on it).
+over such a day, and none is said to have failed on it). Arrays are sorted by participant and day;
+`offsets[p]:offsets[p + 1]` are the rows of participant `p`. Functions named `..._of` search the
+rows `begin` to `end - 1` of one participant, where row `i` lies on day `day[base + i] - shift`.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from stromal.core.jit import kernel
+from stromal.endpoints.days_kernels import (
+    FAIL,
+    NONE,
+    PASS,
+    UNKNOWN,
+    UNLOGGED,
+    Days,
+    Ints,
+    Statuses,
+)
 
 __all__ = [
     "FAIL",
@@ -21,20 +31,104 @@ __all__ = [
     "PASS",
     "UNKNOWN",
     "UNLOGGED",
-    "earliest_possible",
-    "find_nadir",
+    "Found",
+    "RunCode",
     "first_run",
-    "last_begin",
+    "first_run_of",
+    "low_of",
+    "room_for_found",
     "run_ending_within",
+    "search_runs",
+    "search_without_event",
 ]
 
-FAIL, PASS, UNKNOWN, UNLOGGED = 0, 1, 2, 3
-NONE = -1_000_000
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Days: TypeAlias = npt.NDArray[np.int32]
-Statuses: TypeAlias = npt.NDArray[np.int8]
-Values: TypeAlias = npt.NDArray[np.float64]
+class RunCode(NamedTuple):
+    """A run rule, compiled: values, days from first to last, largest gap (0: none)."""
+
+    values: int
+    span: int
+    gap: int
+
+
+class Found(NamedTuple):
+    """What a search finds, one row a participant; days from the anchor, `NONE` where there is none.
+
+    `event`, `run_end`: first and last day of the first run, `first`, `last` its first and last row
+    (-1 without). `high`: first day of the run with missing draws against it. `low`: earliest day a
+    run could have begun. Where there is no event: `could`, the last day on which a run that the
+    telling rows could show might have begun, and `enough`, 1 where only gaps stood against a run;
+    `seen` and `stretch`, the last day with a telling count and the longest run of such days;
+    `drawn`, the last day on which blood was counted.
+    """
+
+    event: Days
+    run_end: Days
+    first: Ints
+    last: Ints
+    high: Days
+    low: Days
+    could: Days
+    enough: Statuses
+    seen: Days
+    stretch: Days
+    drawn: Days
+
+
+def room_for_found(participants: int) -> Found:
+    """Make room for so many participants, nothing found."""
+
+    def days() -> Days:
+        return np.full(participants, NONE, dtype=np.int32)
+
+    def rows() -> Ints:
+        return np.full(participants, -1, dtype=np.int64)
+
+    return Found(
+        days(), days(), rows(), rows(), days(), days(), days(),
+        np.zeros(participants, dtype=np.int8), days(), np.zeros(participants, dtype=np.int32),
+        days(),
+    )  # fmt: skip
+
+
+@kernel
+def first_run_of(
+    day: Days,
+    base: int,
+    shift: int,
+    status: Statuses,
+    begin: int,
+    end: int,
+    start: int,
+    stop: int,
+    code: RunCode,
+    against: bool,
+) -> tuple[int, int]:
+    """Find the first qualifying run of one participant; see `first_run`."""
+    count = 0
+    first = -1
+    before = 0
+    first_day = 0
+    for i in range(begin, end):
+        if status[i] != PASS:
+            if status[i] != UNKNOWN or against:
+                count = 0
+            continue
+        today = day[base + i] - shift
+        if today < start:
+            continue
+        if count > 0 and code.gap > 0 and today - before > code.gap:
+            count = 0
+        if count == 0:
+            if today > stop:
+                break
+            first = i
+            first_day = today
+        count += 1
+        before = today
+        if count >= code.values and today - first_day >= code.span:
+            return first, i
+    return -1, -1
 
 
 @kernel
@@ -65,155 +159,166 @@ def first_run(
     participants = offsets.size - 1
     first = np.full(participants, -1, dtype=np.int64)
     last = np.full(participants, -1, dtype=np.int64)
+    code = RunCode(run, span, gap)
     for p in range(participants):
-        count = 0
-        begin = -1
-        before = -1
-        for i in range(offsets[p], offsets[p + 1]):
-            if day[i] < start[p]:
-                continue
-            if status[i] == UNKNOWN and not against:
-                continue
-            if status[i] != PASS:
-                count = 0
-                continue
-            if count > 0 and gap > 0 and day[i] - day[before] > gap:
-                count = 0
-            if count == 0:
-                if day[i] > stop[p]:
-                    break
-                begin = i
-            count += 1
-            before = i
-            if count >= run and day[i] - day[begin] >= span:
-                first[p] = begin
-                last[p] = i
-                break
+        first[p], last[p] = first_run_of(
+            day, 0, 0, status, offsets[p], offsets[p + 1], start[p], stop[p], code, against
+        )
     return first, last
 
 
 @kernel
-def earliest_possible(
-    offsets: Ints, day: Days, status: Statuses, start: Days, stop: Days, span: int
-) -> Days:
-    """Find the earliest day a run could have begun, every day without a failing row in its favour.
+def low_of(
+    day: Days,
+    base: int,
+    shift: int,
+    status: Statuses,
+    begin: int,
+    end: int,
+    start: int,
+    stop: int,
+    span: int,
+) -> int:
+    """Find the earliest day a run could have begun, all days without a failing row in its favour.
 
     The day is the first from `start` to `stop` on which none of the days up to `span` later has a
     failing row; `NONE` where there is no such day.
     """
-    participants = offsets.size - 1
-    found = np.full(participants, NONE, dtype=np.int32)
-    for p in range(participants):
-        candidate = start[p]
-        for i in range(offsets[p], offsets[p + 1]):
-            if status[i] != FAIL or day[i] < candidate:
-                continue
-            if day[i] > candidate + span:
-                break
-            candidate = day[i] + 1
-        if candidate <= stop[p]:
-            found[p] = candidate
-    return found
+    candidate = start
+    for i in range(begin, end):
+        if status[i] != FAIL:
+            continue
+        today = day[base + i] - shift
+        if today < candidate:
+            continue
+        if today > candidate + span:
+            break
+        candidate = today + 1
+    return candidate if candidate <= stop else NONE
 
 
 @kernel
-def last_begin(
-    offsets: Ints, day: Days, status: Statuses, run: int, span: int, gap: int
-) -> tuple[Days, Ints]:
+def _last_begin_of(
+    day: Days, status: Statuses, source: Ints, begin: int, end: int, code: RunCode
+) -> tuple[int, int]:
     """Find the last day on which a run that the telling rows could show might have begun.
 
-    Telling rows are the passing and the failing ones: what they said is left aside, only the days
-    on which they stand count. Unknown rows are passed over; an unlogged row ends a run.
-
-    Returns
-    -------
-    tuple of arrays
-        The day, `NONE` where the rows could show no run; and 1 where there are `run` telling rows
-        and `span` days from the first to the last of them, so that only gaps stood against a run.
+    Telling rows are those with a count that passes or fails: what they said is left aside, only the
+    days on which they stand count. Unknown rows, and transfusions alone, are passed over; an
+    unlogged row ends a run. The second answer is 1 where there are enough telling rows over enough
+    days, so that only gaps stood against a run.
     """
-    participants = offsets.size - 1
-    found = np.full(participants, NONE, dtype=np.int32)
-    enough = np.zeros(participants, dtype=np.int64)
-    for p in range(participants):
-        count = 0
-        end = 0
-        after = 0
-        told = 0
-        last = 0
-        for i in range(offsets[p + 1] - 1, offsets[p] - 1, -1):
-            if status[i] == UNLOGGED:
-                count = 0
-            if status[i] != PASS and status[i] != FAIL:
-                continue
-            if told == 0:
-                last = day[i]
-            told += 1
-            if told >= run and last - day[i] >= span:
-                enough[p] = 1
-            if count > 0 and gap > 0 and after - day[i] > gap:
-                count = 0
-            if count == 0:
-                end = day[i]
-            count += 1
-            after = day[i]
-            if count >= run and end - day[i] >= span:
-                found[p] = day[i]
-                break
+    found = NONE
+    enough = 0
+    count = 0
+    last_of_run = 0
+    after = 0
+    told = 0
+    last = 0
+    for i in range(end - 1, begin - 1, -1):
+        if status[i] == UNLOGGED:
+            count = 0
+        if source[i] == -1 or (status[i] != PASS and status[i] != FAIL):
+            continue
+        if told == 0:
+            last = day[i]
+        told += 1
+        if told >= code.values and last - day[i] >= code.span:
+            enough = 1
+        if count > 0 and code.gap > 0 and after - day[i] > code.gap:
+            count = 0
+        if count == 0:
+            last_of_run = day[i]
+        count += 1
+        after = day[i]
+        if count >= code.values and last_of_run - day[i] >= code.span:
+            found = day[i]
+            break
     return found, enough
 
 
 @kernel
-def find_nadir(
+def _look_at(
+    p: int,
+    day: Days,
+    status: Statuses,
+    drawn: Statuses,
+    source: Ints,
+    begin: int,
+    end: int,
+    found: Found,
+) -> None:
+    """Note until when counts tell something, on how many days in a row, and the last draw."""
+    stretch = 0
+    before = NONE
+    for i in range(begin, end):
+        if drawn[i] == 1:
+            found.drawn[p] = day[i]
+        if source[i] == -1 or (status[i] != PASS and status[i] != FAIL):
+            continue
+        stretch = stretch + 1 if day[i] == before + 1 else 1
+        before = day[i]
+        found.seen[p] = day[i]
+        found.stretch[p] = max(found.stretch[p], stretch)
+
+
+@kernel
+def search_without_event(
+    p: int,
+    day: Days,
+    status: Statuses,
+    drawn: Statuses,
+    source: Ints,
+    begin: int,
+    end: int,
+    start: int,
+    stop: int,
+    code: RunCode,
+    found: Found,
+) -> None:
+    """Say of a participant without a run what was seen, and when one could still have begun."""
+    _look_at(p, day, status, drawn, source, begin, end, found)
+    complete = stop
+    if found.drawn[p] == NONE:
+        complete = NONE
+    elif found.drawn[p] - code.span < stop:
+        complete = found.drawn[p] - code.span
+    found.low[p] = low_of(day, 0, 0, status, begin, end, start, complete, code.span)
+    found.could[p], found.enough[p] = _last_begin_of(day, status, source, begin, end, code)
+
+
+@kernel
+def search_runs(
     offsets: Ints,
     day: Days,
-    height: Values,
-    below: Statuses,
-    run: int,
-    within: int,
-) -> tuple[Ints, Ints]:
-    """Find each participant's nadir: the last of the lowest counts of days 0 to `within`.
+    status: Statuses,
+    drawn: Statuses,
+    source: Ints,
+    start: Days,
+    stop: Days,
+    code: RunCode,
+    found: Found,
+) -> None:
+    """Search every participant's days for the first run, its bounds, and what was seen.
 
-    `height` is the count (NaN where the row has none); `below` is 1 under the threshold, 0 at or
-    above it. Where `run` counts under the threshold were already followed by `run` counts in a row
-    at or above it, what falls afterwards is a loss after recovery: the nadir is then sought before
-    those counts only.
-
-    Returns
-    -------
-    tuple of arrays
-        Index of the nadir's row, -1 where no count stands in the days searched; and index of the
-        row where the search stopped early, -1 where it did not.
+    `source` is -1 on days without a count. Fills `found`; see `Found` and `first_run`.
     """
-    participants = offsets.size - 1
-    nadir = np.full(participants, -1, dtype=np.int64)
-    limit = np.full(participants, -1, dtype=np.int64)
-    for p in range(participants):
-        under = 0
-        over = 0
-        begin = -1
-        for i in range(offsets[p], offsets[p + 1]):
-            if day[i] < 0 or np.isnan(height[i]):
-                continue
-            if below[i] == 1:
-                under += 1
-                over = 0
-            else:
-                if over == 0:
-                    begin = i
-                over += 1
-                if over >= run and under >= run:
-                    limit[p] = begin
-                    break
-        lowest = np.inf
-        for i in range(offsets[p], offsets[p + 1]):
-            if day[i] < 0 or np.isnan(height[i]):
-                continue
-            if day[i] > within or (limit[p] >= 0 and i >= limit[p]):
-                break
-            if height[i] <= lowest:
-                lowest = height[i]
-                nadir[p] = i
-    return nadir, limit
+    for p in range(offsets.size - 1):
+        begin, end = offsets[p], offsets[p + 1]
+        first, last = first_run_of(day, 0, 0, status, begin, end, start[p], stop[p], code, False)
+        found.first[p] = first
+        found.last[p] = last
+        if first < 0:
+            search_without_event(
+                p, day, status, drawn, source, begin, end, start[p], stop[p], code, found
+            )
+            continue
+        found.event[p] = day[first]
+        found.run_end[p] = day[last]
+        found.low[p] = low_of(day, 0, 0, status, begin, end, start[p], stop[p], code.span)
+        high, _ = first_run_of(day, 0, 0, status, begin, end, start[p], stop[p], code, True)
+        if high >= 0:
+            found.high[p] = day[high]
 
 
 @kernel

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from stromal.endpoints.columns import LAST_DAY, Columns, gather_columns
 from stromal.endpoints.context import Context, derived_frame
-from stromal.endpoints.kernels import NONE, find_nadir
-from stromal.endpoints.runs import Start, derive_runs, describe_count, reading_limit
+from stromal.endpoints.days_kernels import NONE, Ints, room_for
+from stromal.endpoints.kernels import room_for_found
+from stromal.endpoints.recovery_kernels import NO_START, Nadirs, recover_all, room_for_nadirs
+from stromal.endpoints.runs import Start, compile_run, decide_runs, describe_count, reading_limit
 from stromal.endpoints.series import Series, build_series
 from stromal.protocol.endpoints import RecoveryEndpoint
 from stromal.protocol.rules import NadirRule
@@ -22,7 +25,6 @@ three days apart in a real series.
 """
 FEWEST_FOR_LOSS = 3
 """Fewest low, and then high, counts after which a fall is a loss and not the nadir (our choice)."""
-_NO_START = 2_000_000
 
 
 def recovery_series(context: Context, endpoint: RecoveryEndpoint) -> tuple[Series, pl.DataFrame]:
@@ -60,16 +62,25 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
     of the lowest counts follows from the first worked platelet example of the CIBMTR manual.
     """
     rule = endpoint.recovery
-    series, events = recovery_series(context, endpoint)
-    start = (
-        _after_nadir(series, endpoint, context)
-        if isinstance(rule.after, NadirRule)
-        else _from_anchor(context)
+    events, last = reading_limit(context, endpoint.from_, endpoint.competing, [rule])
+    columns = gather_columns(rule, context, endpoint.from_, last)
+    within = int(rule.after.nadir_within) if isinstance(rule.after, NadirRule) else -1
+    found, nadirs = room_for_found(context.size), room_for_nadirs(context.size)
+    sources, offsets = recover_all(
+        *columns.inputs,
+        compile_run(rule),
+        within,
+        max(rule.values, FEWEST_FOR_LOSS),
+        LAST_DAY if endpoint.until is None else int(endpoint.until),
+        room_for(int(columns.rows_at_most.max(initial=0))),
+        found,
+        nadirs,
     )
-    rows = derive_runs(
-        series,
+    rows = decide_runs(
+        found,
+        _deciding(columns, sources, offsets),
         rule,
-        start,
+        _from_anchor(context) if within < 0 else _after_nadir(nadirs, endpoint, context),
         context,
         anchor=endpoint.from_,
         competing=events,
@@ -81,42 +92,41 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
     return derived_frame(context, name, rule.definition or rule.title or "spelled out", rows)
 
 
+def _deciding(columns: Columns, sources: Ints, offsets: Ints) -> pl.Series:
+    """List the record ids of every participant's run; null where there is none."""
+    counts = np.diff(offsets)
+    ids = columns.tell(pl.Series(sources))["record_id"]
+    owner = np.repeat(np.arange(counts.size), counts)
+    lists = pl.DataFrame({"p": owner, "id": ids}).group_by("p", maintain_order=True).agg("id")
+    return (
+        pl.DataFrame({"p": np.arange(counts.size)})
+        .join(lists, on="p", how="left", maintain_order="left")["id"]
+        .cast(pl.List(pl.String))
+    )
+
+
 def _from_anchor(context: Context) -> Start:
     """Begin on the day of the anchor."""
     empty = pl.Series([None] * context.size, dtype=pl.String)
     return Start(np.zeros(context.size, dtype=np.int32), empty.fill_null(""), empty, empty)
 
 
-def _after_nadir(series: Series, endpoint: RecoveryEndpoint, context: Context) -> Start:
+def _after_nadir(nadirs: Nadirs, endpoint: RecoveryEndpoint, context: Context) -> Start:
     """Begin on the day after the nadir; exclude those without one."""
     rule = endpoint.recovery
     within = int(rule.after.nadir_within) if isinstance(rule.after, NadirRule) else 0
-    enough = max(rule.values, FEWEST_FOR_LOSS)
-    nadir, _ = find_nadir(series.offsets, series.day, series.height, series.below, enough, within)
-    position = pl.Series(nadir)
-    rows = series.rows
-    at = {
-        column: rows[column].gather(position.clip(0)).set(position < 0, None)
-        if rows.height
-        else pl.Series([None] * nadir.size, dtype=rows[column].dtype)
-        for column in ("day", "height", "below")
-    }
-    frame = pl.DataFrame({"day": at["day"], "height": at["height"], "below": at["below"]})
+    frame = pl.DataFrame(nadirs._asdict()).with_columns(
+        pl.when(pl.col("day") != NONE).then("day").alias("day")
+    )
     frame = frame.with_columns(
-        never=(pl.col("below") == 0) & ~_transfused(context, endpoint, within),
-        gap=_longest_gap(series, within, context),
-        unlogged=_unlogged(series, endpoint, context),
+        never=pl.when(pl.col("day").is_not_null()).then(
+            (pl.col("below") == 0) & (pl.col("transfused") == 0)
+        ),
+        unlogged=_unlogged(frame["counted"], endpoint, context),
     )
     frame = _judge_nadir(frame, within)
-    start = frame.select(
-        pl.when(pl.col("excluded").is_null()).then(pl.col("day") + 1).otherwise(_NO_START)
-    ).to_series()
-    return Start(
-        start.fill_null(NONE).cast(pl.Int32).to_numpy(),
-        frame["told"],
-        frame["excluded"],
-        frame["reason"],
-    )
+    day = np.where(nadirs.day == NONE, NO_START, nadirs.day + 1).astype(np.int32)
+    return Start(day, frame["told"], frame["excluded"], frame["reason"])
 
 
 def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:
@@ -167,38 +177,13 @@ def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _longest_gap(series: Series, within: int, context: Context) -> pl.Series:
-    """Give the most days in a row without a count, of days 0 to `within`."""
-    counted = series.rows.filter(pl.col("height").is_not_nan() & (pl.col("day") <= within))
-    gaps = counted.group_by("p", maintain_order=True).agg(
-        inside=(pl.col("day").diff() - 1).max().fill_null(0),
-        before=pl.col("day").first(),
-        after=within - pl.col("day").last(),
-    )
-    longest = gaps.select("p", gap=pl.max_horizontal("inside", "before", "after"))
-    return context.participants.select("p").join(longest, on="p", how="left").sort("p")["gap"]
-
-
-def _unlogged(series: Series, endpoint: RecoveryEndpoint, context: Context) -> pl.Series:
+def _unlogged(counted: pl.Series, endpoint: RecoveryEndpoint, context: Context) -> pl.Series:
     """Say for each participant whether transfusions went unlogged on days up to the last count."""
     rule = endpoint.recovery
     if rule.without_transfusion is None or not isinstance(rule.after, NadirRule):
         return pl.Series(np.zeros(context.size, dtype=bool))
     within = int(rule.after.nadir_within)
-    seen = series.rows.filter(pl.col("height").is_not_nan()).group_by("p").agg(pl.col("day").max())
-    holes = context.uncovered("transfusions", endpoint.from_, 1).join(
-        seen.rename({"day": "seen"}), on="p"
-    )
+    seen = context.participants.select("p", seen=counted)
+    holes = context.uncovered("transfusions", endpoint.from_, 1).join(seen, on="p")
     holes = holes.filter(pl.col("day").is_between(0, pl.min_horizontal("seen", pl.lit(within))))
     return context.participants["p"].is_in(holes["p"].unique().implode())
-
-
-def _transfused(context: Context, endpoint: RecoveryEndpoint, within: int) -> pl.Series:
-    """Say for each participant whether the product of the rule was given on days 0 to `within`."""
-    rule = endpoint.recovery.without_transfusion
-    if rule is None:
-        return pl.Series(np.zeros(context.size, dtype=bool))
-    given = context.dated("transfusions", endpoint.from_).filter(
-        (pl.col("product") == rule.product) & pl.col("day").is_between(0, within)
-    )
-    return context.participants["p"].is_in(given["p"].unique().implode())

@@ -9,18 +9,7 @@ import numpy as np
 import polars as pl
 
 from stromal.endpoints.context import Context
-from stromal.endpoints.kernels import (
-    FAIL,
-    NONE,
-    PASS,
-    UNKNOWN,
-    Days,
-    Ints,
-    Statuses,
-    earliest_possible,
-    first_run,
-    last_begin,
-)
+from stromal.endpoints.kernels import NONE, Days, Found, Ints, RunCode, room_for_found, search_runs
 from stromal.endpoints.series import Series
 from stromal.protocol.endpoints import EventSpec
 from stromal.protocol.rules import CountRule, RunRule
@@ -28,10 +17,11 @@ from stromal.protocol.schedule import shortest_shown_run
 
 __all__ = [
     "Start",
+    "compile_run",
+    "decide_runs",
     "derive_runs",
     "describe_count",
     "describe_run",
-    "last_day_read",
     "reading_limit",
 ]
 
@@ -101,28 +91,6 @@ def reading_limit(
     return events, last
 
 
-def last_day_read(series: Series, context: Context) -> pl.DataFrame:
-    """Give `p` and what was seen of each participant.
-
-    `seen`: last day with a telling count; `stretch`: longest run of such days; `drawn`: last day on
-    which blood was counted, whatever it told.
-    """
-    told = series.rows.filter(
-        pl.col("status").is_in([PASS, FAIL]) & (pl.col("records").list.len() > 0)
-    ).select("p", "day")
-    runs = told.with_columns(block=pl.col("day") - pl.int_range(pl.len(), dtype=pl.Int32).over("p"))
-    stretch = runs.group_by("p", "block").len().group_by("p").agg(stretch=pl.col("len").max())
-    seen = told.group_by("p").agg(seen=pl.col("day").max())
-    drawn = series.rows.filter("drawn").group_by("p").agg(drawn=pl.col("day").max())
-    return (
-        context.participants.select("p")
-        .join(seen, on="p", how="left")
-        .join(stretch, on="p", how="left")
-        .join(drawn, on="p", how="left")
-        .sort("p")
-    )
-
-
 def derive_runs(  # noqa: PLR0913
     series: Series,
     rule: RunRule,
@@ -155,16 +123,39 @@ def derive_runs(  # noqa: PLR0913
     was counted; `day_high` completes every missing draw against.
     """
     stop = np.full(context.size, _NEVER if until is None else until, dtype=np.int32)
-    arrays = (series.offsets, series.day, series.status, start.day)
-    first, last = first_run(*arrays, stop, rule.values, rule.span, rule.gap, False)
-    high, _ = first_run(*arrays, stop, rule.values, rule.span, rule.gap, True)
-    read = last_day_read(series, context)
-    drawn = read["drawn"].fill_null(NONE).to_numpy()
-    complete = np.where(first >= 0, stop, np.minimum(stop, drawn - rule.span)).astype(np.int32)
-    low = earliest_possible(*arrays, complete, rule.span)
-    could, enough = last_begin(
-        series.offsets, series.day, _told(series), rule.values, rule.span, rule.gap
-    )
+    found = room_for_found(context.size)
+    search_runs(
+        series.offsets, series.day, series.status, series.drawn, series.source,
+        start.day, stop, compile_run(rule), found,
+    )  # fmt: skip
+    records = _records(series, found.first, found.last)
+    return decide_runs(
+        found, records, rule, start, context,
+        anchor=anchor, competing=competing, until=until, earliest=earliest, analytes=analytes,
+        said=said,
+    )  # fmt: skip
+
+
+def compile_run(rule: RunRule) -> RunCode:
+    """Compile a run rule."""
+    return RunCode(rule.values, rule.span, rule.gap)
+
+
+def decide_runs(  # noqa: PLR0913
+    found: Found,
+    records: pl.Series,
+    rule: RunRule,
+    start: Start,
+    context: Context,
+    *,
+    anchor: str,
+    competing: pl.DataFrame,
+    until: int | None,
+    earliest: int,
+    analytes: list[str],
+    said: str,
+) -> pl.DataFrame:
+    """Turn what a search found into derived rows; see `derive_runs` for the order of decisions."""
     frame = (
         context.anchor(anchor)
         .join(
@@ -172,33 +163,26 @@ def derive_runs(  # noqa: PLR0913
             on="p",
             how="left",
         )
-        .join(read, on="p")
         .sort("p")
         .with_columns(
-            event_day=_at(series, first, "day"),
-            run_end=_at(series, last, "day"),
-            records=_records(series, first, last),
-            day_high=_at(series, high, "day"),
-            day_low=pl.Series(low).replace(NONE, None),
-            could=pl.Series(np.minimum(stop, could)),
-            unshown=pl.Series((could == NONE) & (enough == 1)),
+            **{name: pl.Series(column) for name, column in found._asdict().items()},
+            records=records,
             told=start.told,
             excluded=start.excluded,
             reason=start.reason,
         )
+        .rename({"event": "event_day", "high": "day_high", "low": "day_low"})
     )
-    shown = _can_be_shown(rule, context, analytes)
+    unknown = ["event_day", "run_end", "day_high", "day_low", "seen", "drawn"]
+    frame = frame.with_columns(pl.when(pl.col(name) != NONE).then(name) for name in unknown)
     known = pl.min_horizontal("seen", pl.lit(earliest - 1))
-    frame = frame.with_columns(could=pl.max_horizontal("could", known, pl.lit(0)))
-    return _decide(frame, rule, until, said, planned=shown)
-
-
-def _told(series: Series) -> Statuses:
-    """Give the statuses, those of days without a count (a transfusion alone) as unknown."""
-    bare = (pl.col("status") == FAIL) & (pl.col("records").list.len() == 0)
-    return series.rows.select(
-        pl.when(bare).then(pl.lit(UNKNOWN, pl.Int8)).otherwise("status")
-    ).to_series().to_numpy()  # fmt: skip
+    could = pl.min_horizontal("could", pl.lit(_NEVER if until is None else until))
+    frame = frame.with_columns(
+        could=pl.max_horizontal(could, known, pl.lit(0)),
+        unshown=(pl.col("could") == NONE) & (pl.col("enough") == 1),
+    )
+    planned = _can_be_shown(rule, context, analytes)
+    return _decide(frame, rule, until, said, planned=planned)
 
 
 def _can_be_shown(rule: RunRule, context: Context, analytes: list[str]) -> bool:
@@ -314,15 +298,6 @@ def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str) -> pl.Expr:
             else pl.format("{} cannot be shown: the draws are too few or too far apart.", rule_said)
         )
     )  # fmt: skip
-
-
-def _at(series: Series, index: Ints, column: str) -> pl.Series:
-    """Take a column at indices; null where the index is -1."""
-    values = series.rows[column]
-    if values.is_empty():
-        return pl.Series([None] * index.size, dtype=values.dtype)
-    positions = pl.Series(index)
-    return values.gather(positions.clip(0)).set(positions < 0, None)
 
 
 def _records(series: Series, first: Ints, last: Ints) -> pl.Series:

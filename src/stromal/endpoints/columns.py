@@ -1,0 +1,251 @@
+"""Records as sorted columns that the kernels read, one set a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from stromal.endpoints.days_kernels import (
+    NONE,
+    Bounds,
+    Counts,
+    DayList,
+    Days,
+    Ints,
+    Others,
+)
+from stromal.protocol.rules import CountRule
+
+if TYPE_CHECKING:
+    from stromal.endpoints.context import Context
+
+__all__ = ["LAST_DAY", "Columns", "compile_bounds", "days_of_participants", "gather_columns"]
+
+LAST_DAY = 1_000_000
+_BLOOD = ("ANC", "PLT", "Hb", "WBC", "ARC", "ALC")
+_BOUNDED = {"ANC", "ALC"}
+"""Analytes that the leucocytes of the same day bound from above."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the kernels read for one count rule, and what the rows stand for.
+
+    Parameters
+    ----------
+    anchors, last
+        Each participant's anchor (from day zero; `NONE` without one) and the last day that is read
+        (from the anchor).
+    counts, others, planned, given, unlogged
+        Sorted columns; days count from day zero.
+    bounds
+        The rule, compiled.
+    counted, measured
+        The rows of `counts` and of `others`, with `record_id` and `shown`.
+    """
+
+    anchors: Days
+    last: Days
+    counts: Counts
+    others: Others
+    planned: DayList
+    given: DayList
+    unlogged: DayList
+    bounds: Bounds
+    counted: pl.DataFrame
+    measured: pl.DataFrame
+
+    @property
+    def inputs(self) -> tuple[Days, Days, Counts, Others, DayList, DayList, DayList, Bounds]:
+        """What the kernels take, in their order."""
+        return (
+            self.anchors, self.last, self.counts, self.others, self.planned, self.given,
+            self.unlogged, self.bounds,
+        )  # fmt: skip
+
+    def tell(self, source: pl.Series) -> pl.DataFrame:
+        """Give `record_id` and `shown` of counts by their source; see `days_kernels.Room`."""
+        own = _gathered(self.counted, source, pl.col("source"))
+        others = _gathered(self.measured, source, -2 - pl.col("source"))
+        return pl.select(
+            pl.coalesce(own["record_id"], others["record_id"]).alias("record_id"),
+            pl.coalesce(own["shown"], others["shown"]).alias("shown"),
+        )
+
+    @property
+    def rows_at_most(self) -> Ints:
+        """Most rows that each participant can have."""
+        lists = (self.counts, self.others, self.planned, self.unlogged)
+        rows = sum(np.diff(part.offsets) for part in lists)
+        return rows + np.diff(self.given.offsets) * max(self.bounds.shadow, 1)
+
+
+def compile_bounds(rule: CountRule) -> Bounds:
+    """Compile a rule on one count."""
+    at_least, above = rule.in_unit("at_least"), rule.in_unit("above")
+    at_most, below = rule.in_unit("at_most"), rule.in_unit("below")
+    lower = at_least if above is None else above
+    upper = at_most if below is None else below
+    free = rule.without_transfusion
+    shadow = 0 if free is None else 1 if free.for_ is None else int(free.for_)
+    return Bounds(
+        -np.inf if lower is None else lower,
+        above is not None,
+        np.inf if upper is None else upper,
+        below is not None,
+        shadow,
+    )
+
+
+def gather_columns(rule: CountRule, context: Context, anchor: str, last: pl.DataFrame) -> Columns:
+    """Gather the columns of one count rule.
+
+    Parameters
+    ----------
+    rule
+        The count, its bounds and the freedom from transfusion it needs.
+    context
+        Records, anchors and planned draws.
+    anchor
+        The anchor from which days count.
+    last
+        `p`, `last`: the last day that is read for each participant, from the anchor.
+    """
+    size = context.size
+    counted = context.kept("counts", rule.analyte, _build_counts)
+    measured = context.kept("others", rule.analyte, _build_others)
+    free = rule.without_transfusion
+    none = pl.DataFrame(schema={"p": pl.Int64, "day": pl.Int32})
+    given = unlogged = none
+    bounds = compile_bounds(rule)
+    if free is not None:
+        given = (
+            context.zero_dated("transfusions")
+            .filter(pl.col("product") == free.product)
+            .select("p", "day")
+        )
+        unlogged = (
+            context.uncovered("transfusions", anchor, bounds.shadow)
+            .join(context.anchor(anchor), on="p")
+            .select("p", day=pl.col("day") + pl.col("anchor_day"))
+        )
+    anchors = context.anchor(anchor)["anchor_day"].fill_null(NONE).cast(pl.Int32)
+    until = context.participants.select("p").join(last, on="p", how="left").sort("p")["last"]
+    return Columns(
+        anchors.to_numpy(),
+        until.fill_null(-1).cast(pl.Int32).to_numpy(),
+        _as_counts(counted, size),
+        _as_others(measured, size, bounded=rule.analyte in _BOUNDED),
+        days_of_participants(context.planned_days(rule.analyte), size),
+        days_of_participants(given, size),
+        days_of_participants(unlogged, size),
+        bounds,
+        counted,
+        measured,
+    )
+
+
+def days_of_participants(rows: pl.DataFrame, size: int) -> DayList:
+    """Give `p`, `day` as sorted columns, each day once."""
+    rows = rows.select("p", "day").unique().sort("p", "day")
+    return DayList(_offsets(rows["p"], size), rows["day"].cast(pl.Int32).to_numpy())
+
+
+def _gathered(rows: pl.DataFrame, source: pl.Series, index: pl.Expr) -> pl.DataFrame:
+    """Take rows at an index that follows from the source; null where it is negative."""
+    at = pl.DataFrame({"source": source}).select(
+        pl.when(index >= 0).then(index).alias("index")
+    )["index"]  # fmt: skip
+    return pl.DataFrame({name: rows[name].gather(at) for name in ("record_id", "shown")})
+
+
+def _offsets(p: pl.Series, size: int) -> Ints:
+    """Find where each participant's rows begin."""
+    return np.searchsorted(p.to_numpy(), np.arange(size + 1)).astype(np.int64)
+
+
+def _as_counts(rows: pl.DataFrame, size: int) -> Counts:
+    """Give counts as columns; exact ones without their bounds."""
+    low = rows["low"].to_numpy()
+    exact = rows["censored"].null_count() == rows.height
+    code = rows["censored"].replace_strict({"<": 1, ">": 2}, default=0, return_dtype=pl.Int8)
+    return Counts(
+        _offsets(rows["p"], size),
+        rows["day"].to_numpy(),
+        low,
+        low if exact else rows["high"].to_numpy(),
+        np.zeros(0, np.int8) if exact else code.to_numpy(),
+    )
+
+
+def _as_others(rows: pl.DataFrame, size: int, *, bounded: bool) -> Others:
+    """Give the other days as columns."""
+    high, under = np.zeros(0), np.zeros(0, np.int8)
+    if bounded:
+        high = rows["high"].fill_null(np.nan).to_numpy()
+        under = (rows["censored"] == "<").fill_null(value=False).cast(pl.Int8).to_numpy()
+    return Others(_offsets(rows["p"], size), rows["day"].to_numpy(), high, under)
+
+
+def _build_counts(context: Context, analyte: str) -> pl.DataFrame:
+    """Give the day's count (the lowest of several): `p`, `day`, bounds, `record_id`, `shown`."""
+    every = context.zero_dated("measurements").filter(pl.col("analyte") == analyte)
+    rows = _maybe_lower(_lowest(every), every)
+    return rows.select(
+        "p", "day", pl.col("low", "high").cast(pl.Float64), "censored", "record_id", shown=_shown()
+    )
+
+
+def _build_others(context: Context, analyte: str) -> pl.DataFrame:
+    """Give the days of other analytes, with the lowest upper bound of the leucocytes."""
+    others = context.zero_dated("measurements").filter(
+        pl.col("analyte").is_in(_BLOOD) & (pl.col("analyte") != analyte)
+    )
+    days = others.select("p", "day").unique()
+    leucocytes = (
+        others.filter(pl.col("analyte") == "WBC")
+        .sort("p", "day", "high", pl.col("censored") != "<", "record_id", nulls_last=True)
+        .unique(["p", "day"], keep="first", maintain_order=True)
+        .select(
+            "p", "day", pl.col("high").cast(pl.Float64), "censored", "record_id", shown=_shown()
+        )
+    )
+    return days.join(leucocytes, on=["p", "day"], how="left").sort("p", "day")
+
+
+def _lowest(counts: pl.DataFrame) -> pl.DataFrame:
+    """Keep the lowest count of each participant and day."""
+    again = (pl.col("p") == pl.col("p").shift()) & (pl.col("day") == pl.col("day").shift())
+    if not counts.select(again.any()).item():  # they come sorted by participant and day
+        return counts
+    return counts.sort("p", "day", "high", "low", "record_id").unique(
+        ["p", "day"], keep="first", maintain_order=True
+    )
+
+
+def _maybe_lower(counts: pl.DataFrame, all_counts: pl.DataFrame) -> pl.DataFrame:
+    """Widen a day's count where another of that day, known as a bound only, may be lower yet."""
+    bounds = all_counts.filter(pl.col("censored").is_not_null())
+    if bounds.is_empty():
+        return counts
+    lowest = bounds.group_by("p", "day").agg(maybe=pl.col("low").min())
+    wider = pl.col("maybe") < pl.col("low")
+    return (
+        counts.join(lowest, on=["p", "day"], how="left", maintain_order="left")
+        .with_columns(
+            pl.when(wider).then("maybe").otherwise("low").alias("low"),
+            pl.when(wider & pl.col("censored").is_null())
+            .then(pl.lit(">"))
+            .otherwise("censored")
+            .alias("censored"),
+        )
+        .drop("maybe")
+    )
+
+
+def _shown() -> pl.Expr:
+    """Show a count, or the text it was given as where it is only a bound."""
+    return pl.coalesce(pl.col("value").cast(pl.String).str.strip_suffix(".0"), pl.col("as_read"))
