@@ -8,6 +8,7 @@ from stromal.endpoints.context import Context
 from stromal.endpoints.cytopenia import cytopenia_series
 from stromal.endpoints.kernels import FAIL
 from stromal.endpoints.recovery import recovery_series
+from stromal.endpoints.states import state_intervals
 from stromal.protocol.endpoints import (
     AdjudicatedEndpoint,
     AssessedAt,
@@ -17,6 +18,7 @@ from stromal.protocol.endpoints import (
     EventCountEndpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
+    StateEndpoint,
 )
 
 __all__ = ["status_by"]
@@ -35,7 +37,9 @@ def status_by(context: Context, endpoint: str, before: str | None) -> pl.DataFra
     4. Counts and chains of events: `yes`, or a step, from its day on. `no` and `none` hold as far
        as events are complete (`complete_until`, else `last_contact`), and so does `no` for a count
        whose first event comes later; the step of a chain before its day is unknown.
-    5. Where the endpoint's own anchor, or the anchor `before`, has no day: unknown.
+    5. A state: `event` where it holds on that day, `censored` where it is known not to hold, else
+       unknown; whether it ever began is its status without an anchor.
+    6. Where the endpoint's own anchor, or the anchor `before`, has no day: unknown.
 
     Parameters
     ----------
@@ -92,6 +96,8 @@ def _as_of(context: Context, name: str, frame: pl.DataFrame) -> pl.DataFrame:
         complete = context.last_days(endpoint.from_).select("p", "complete_until")
         frame = frame.join(complete, on="p", maintain_order="left")
         return frame.with_columns(status=_counted(endpoint))
+    if isinstance(endpoint, StateEndpoint):
+        return _held(context, name, frame)
     assessed = (
         endpoint.assessed if isinstance(endpoint, ResponseEndpoint | AdjudicatedEndpoint) else None
     )
@@ -99,6 +105,20 @@ def _as_of(context: Context, name: str, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.with_columns(status=_assessed(assessed))
     frame = _with_last_failure(context, name, frame)
     return frame.with_columns(status=_timed(getattr(endpoint, "until", None)))
+
+
+def _held(context: Context, name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Say whether a state holds on day `limit`."""
+    here = (
+        state_intervals(context, name)
+        .join(frame.select("p", "limit"), on="p")
+        .filter(pl.col("limit").is_between("from_day", "to_day"))
+        .select(
+            "p",
+            status=pl.when("holds").then(pl.lit("event")).otherwise(pl.lit("censored")),
+        )
+    )
+    return frame.join(here, on="p", how="left", maintain_order="left")
 
 
 def _timed(until: int | None) -> pl.Expr:
