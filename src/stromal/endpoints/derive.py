@@ -11,9 +11,12 @@ from stromal.core import UsageError
 from stromal.endpoints.adjudicated import derive_adjudicated
 from stromal.endpoints.context import Context
 from stromal.endpoints.cytopenia import derive_cytopenia
+from stromal.endpoints.failure import derive_failure
+from stromal.endpoints.graded import derive_graded
 from stromal.endpoints.outcome import DERIVED_COLUMNS
 from stromal.endpoints.recovery import derive_recovery
 from stromal.endpoints.response import derive_response
+from stromal.endpoints.states import derive_state
 from stromal.endpoints.survival import derive_time_to_event
 from stromal.endpoints.toxicity import derive_chain, derive_event_count
 from stromal.protocol import Protocol
@@ -24,10 +27,15 @@ from stromal.protocol.endpoints import (
     Endpoint,
     EventCountEndpoint,
     EventSpec,
+    GradedEndpoint,
+    FailureEndpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
+    StateEndpoint,
     TimeToEventEndpoint,
+    provisos_of,
 )
+from stromal.protocol.provisos import EndpointProviso
 from stromal.records import TrialRecords
 
 __all__ = ["derive", "derive_all", "derive_endpoint", "order_of_derivation"]
@@ -35,11 +43,14 @@ __all__ = ["derive", "derive_all", "derive_endpoint", "order_of_derivation"]
 _FAMILIES: dict[type, Callable[[Context, str, Any], pl.DataFrame]] = {
     RecoveryEndpoint: derive_recovery,
     CytopeniaEndpoint: derive_cytopenia,
+    FailureEndpoint: derive_failure,
     ResponseEndpoint: derive_response,
     TimeToEventEndpoint: derive_time_to_event,
     AdjudicatedEndpoint: derive_adjudicated,
     EventCountEndpoint: derive_event_count,
     ChainEndpoint: derive_chain,
+    GradedEndpoint: derive_graded,
+    StateEndpoint: derive_state,
 }
 
 
@@ -117,6 +128,10 @@ def _needs(endpoint: Endpoint) -> set[str]:
     needed: set[str] = set()
     if isinstance(endpoint, TimeToEventEndpoint):
         specs += endpoint.time_to_event.events
-    if isinstance(endpoint, CytopeniaEndpoint) and endpoint.cytopenia.after is not None:
-        needed.add(endpoint.cytopenia.after)
+    if isinstance(endpoint, CytopeniaEndpoint):
+        needed.update(endpoint.cytopenia.after_all)
+    if isinstance(endpoint, FailureEndpoint) and endpoint.failure.endpoint is not None:
+        needed.add(endpoint.failure.endpoint)
+    provisos = provisos_of(endpoint)
+    needed |= {part.endpoint for part in provisos if isinstance(part, EndpointProviso)}
     return needed | {spec.endpoint for spec in specs if spec.endpoint is not None}

@@ -19,6 +19,7 @@ from stromal.protocol.endpoints import (
     Endpoint,
     EventCountEndpoint,
     EventSpec,
+    GradedEndpoint,
     Failure,
     FailureEndpoint,
     RecoveryEndpoint,
@@ -32,6 +33,8 @@ from stromal.protocol.states import CountsHold, NoLonger, State, StateRule, Tran
 from stromal.protocol.timing import Anchor
 
 __all__ = ["describe_endpoint", "leaves_open", "sources_of"]
+
+_DEFINED = ("recovery", "cytopenia", "response", "time_to_event", "adjudicated", "state", "graded")
 
 
 def describe_endpoint(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:
@@ -85,7 +88,7 @@ def _definition(endpoint: Endpoint) -> object:
     return None
 
 
-def _rule_of(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:  # noqa: PLR0911  (one return a family)
+def _rule_of(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:  # noqa: C901, PLR0911  (one case a family)
     """Say the rule of an endpoint."""
     match endpoint:
         case RecoveryEndpoint(recovery=rule):
@@ -114,20 +117,42 @@ def _rule_of(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:  # noqa:
         case AdjudicatedEndpoint(adjudicated=rule, assessed=assessed):
             due = f" {_assessed(assessed, anchors)}" if assessed is not None else ""
             return f"Judged by people, not derived from counts: {rule.criteria}.{due}"
-        case EventCountEndpoint(event_count=rule):
-            which = (
-                "any adverse event" if rule.events == "any" else ", ".join(map(_plain, rule.events))
-            )
-            grade = f" of grade {rule.grade_at_least} or more" if rule.grade_at_least else ""
-            related = f" related to {' or '.join(rule.related_to)}" if rule.related_to else ""
-            return f"Number of events: {which}{grade}{related}. Graded by: {rule.scale}."
+        case EventCountEndpoint():
+            return _counted(endpoint)
         case ChainEndpoint(chain=chain):
             steps = " -> ".join(_plain(step) for step in chain.steps)
             return f"How far each participant went along: {steps}, each event leading to the next."
         case StateEndpoint(state=rule):
             return _state(rule)
+        case GradedEndpoint(graded=rule, within=within):
+            title = rule.title or rule.definition or "a grading spelled out"
+            apart = f", or up to {int(within)} days before" if within else ""
+            return (
+                f"The worst grade ({', '.join(rule.grades)}) by {title}, of what was assessed on "
+                f"one day{apart}."
+            )
         case UndefinedEndpoint(not_defined=missing):
             return f"Not defined in the protocol: {missing}"
+
+
+def _counted(endpoint: EventCountEndpoint) -> str:
+    """Say what is counted."""
+    rule = endpoint.event_count
+    start = f" From day {int(endpoint.start)} on." if endpoint.start else ""
+    rate = f" With the rate per {int(rule.per)} days observed." if rule.per else ""
+    if rule.transfused is not None:
+        product = _plain(rule.transfused)
+        return f"Number of days with a transfusion of {product}.{start}{rate}"
+    which = "any adverse event" if rule.events == "any" else ", ".join(map(_plain, rule.events))
+    grade = f" of grade {rule.grade_at_least} or more" if rule.grade_at_least else ""
+    related = f" related to {' or '.join(rule.related_to)}" if rule.related_to else ""
+    once = (
+        f" One of the same name less than {int(rule.distinct_after)} days after the one before it "
+        "is the same event."
+        if rule.distinct_after
+        else ""
+    )
+    return f"Number of events: {which}{grade}{related}. Graded by: {rule.scale}.{once}{start}{rate}"
 
 
 def _state(rule: State) -> str:

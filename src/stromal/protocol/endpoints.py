@@ -1,7 +1,7 @@
 """What is observed: endpoints, one family a key.
 
-An endpoint has exactly one of the keys `recovery`, `cytopenia`, `response`, `time_to_event`,
-`adjudicated`, `event_count`, `chain`, `graded`, `state`, `not_defined`.
+An endpoint has exactly one of the keys `recovery`, `cytopenia`, `failure`, `response`,
+`time_to_event`, `adjudicated`, `event_count`, `chain`, `graded`, `state`, `not_defined`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from stromal.protocol.definition import Definition
 from stromal.protocol.fields import Duration, Model, Name, Text, Window
 from stromal.protocol.grading import Grading
-from stromal.protocol.rules import CountRule, NadirRule, RunRule
+from stromal.protocol.provisos import Line, Proviso
+from stromal.protocol.rules import BloodProduct, CountRule, NadirRule, RunRule
 from stromal.protocol.states import State
 from stromal.protocol.tagged import key_of
 
@@ -22,6 +23,7 @@ __all__ = [
     "AssessedAt",
     "AssessedBest",
     "ChainEndpoint",
+    "Cytopenia",
     "CytopeniaEndpoint",
     "Endpoint",
     "EventCountEndpoint",
@@ -34,6 +36,7 @@ __all__ = [
     "TimeFrame",
     "TimeToEventEndpoint",
     "UndefinedEndpoint",
+    "provisos_of",
 ]
 
 
@@ -94,19 +97,51 @@ class Recovery(Definition, CountRule, RunRule):
 
 
 class Cytopenia(Definition, RunRule):
-    """First run in which at least `lines` of the counts meet their rule on the same day."""
+    """First run in which at least `lines` of the counts meet their rule on the same day.
 
-    counts: Annotated[list[CountRule], Field(min_length=1)]
+    Only a run of which every proviso of `provided` holds is the event.
+    """
+
+    counts: Annotated[list[Line], Field(min_length=1)]
     lines: Annotated[int, Field(ge=1)]
     start: Duration = 0
     after: Annotated[
-        Name | None, Field(description="an endpoint that must have happened before")
+        Name | Annotated[list[Name], Field(min_length=1)] | None,
+        Field(description="the endpoint, or all of the endpoints, that must have happened before"),
     ] = None
+    provided: list[Proviso] = []
 
     @model_validator(mode="after")
     def _possible(self) -> Cytopenia:
         if self.lines > len(self.counts):
             raise ValueError(f"lines: {self.lines} of {len(self.counts)} counts can never be met")
+        return self
+
+    @property
+    def after_all(self) -> list[str]:
+        """The endpoints that must have happened before; none, one or several."""
+        if self.after is None:
+            return []
+        return [self.after] if isinstance(self.after, str) else self.after
+
+
+class Failure(Definition):
+    """That something did not come by a fixed day, in who was alive and observed until then.
+
+    `endpoint` is what did not come, such as neutrophil recovery. Each proviso of `or` is failure
+    too, whatever the endpoint says; without `endpoint` they alone decide. All of `provided` must
+    hold besides.
+    """
+
+    endpoint: Name | None = None
+    by: Annotated[Duration, Field(ge=1)]
+    or_: Annotated[list[Proviso], Field(alias="or")] = []
+    provided: list[Proviso] = []
+
+    @model_validator(mode="after")
+    def _decided_by_something(self) -> Failure:
+        if self.endpoint is None and not self.or_:
+            raise ValueError("failure is that an `endpoint` did not come, or one of `or`")
         return self
 
 
@@ -200,6 +235,19 @@ class CytopeniaEndpoint(_FromAnchor):
     competing: list[Event]
 
 
+class FailureEndpoint(_FromAnchor):
+    """Failure by a fixed day (primary graft failure)."""
+
+    failure: Failure
+    competing: list[Event]
+
+    @model_validator(mode="after")
+    def _ends_by_itself(self) -> FailureEndpoint:
+        if self.until is not None:
+            raise ValueError("a failure is judged on its day `by`; leave `until` out")
+        return self
+
+
 class ResponseEndpoint(_Endpoint):
     """Level of response at a fixed time, or the best level."""
 
@@ -245,21 +293,47 @@ class AdjudicatedEndpoint(_FromAnchor):
 
 
 class EventCount(Model):
-    """Which adverse events are counted: names (or any), grade, relatedness."""
+    """Which events are counted: names (or any), grade, relatedness; or days with a transfusion.
 
-    events: list[Name] | Literal["any"]
+    `distinct_after: 14 d` takes an event of the same name for the same one where it comes less than
+    14 days after the one before it (after its end, where that is recorded). `per: 30 d` adds the
+    rate to the count: who was observed on no day has then neither.
+    """
+
+    events: list[Name] | Literal["any"] = []
+    transfused: BloodProduct | None = None
     grade_at_least: Annotated[int | None, Field(ge=1, le=5)] = None
     serious: Literal[True] | None = None
     related_to: Annotated[
         list[Text] | None, Field(description="agents; an event related to any of them counts")
     ] = None
     scale: Text | Literal["not stated"] = "not stated"
+    distinct_after: Annotated[Duration | None, Field(ge=1)] = None
+    per: Annotated[Duration | None, Field(ge=1)] = None
+
+    @model_validator(mode="after")
+    def _one_table(self) -> EventCount:
+        if bool(self.events) == (self.transfused is not None):
+            raise ValueError("count `events` (names, or `any`) or days on which was `transfused`")
+        narrowed = [self.grade_at_least, self.serious, self.related_to, self.distinct_after]
+        if self.transfused is not None and any(part is not None for part in narrowed):
+            raise ValueError(
+                "`grade_at_least`, `serious`, `related_to` and `distinct_after` go with `events`"
+            )
+        return self
 
 
 class EventCountEndpoint(_FromAnchor):
-    """How many events each participant had."""
+    """How many events each participant had, from day `start` (which may lie before the anchor)."""
 
     event_count: EventCount
+    start: Duration = 0
+
+    @model_validator(mode="after")
+    def _some_days(self) -> EventCountEndpoint:
+        if self.until is not None and self.until < self.start:
+            raise ValueError("`until` lies before `start`; no day is counted")
+        return self
 
 
 class Chain(Model):
@@ -299,6 +373,7 @@ class UndefinedEndpoint(_Endpoint):
 _FAMILIES: dict[str, type[_Endpoint]] = {
     "recovery": RecoveryEndpoint,
     "cytopenia": CytopeniaEndpoint,
+    "failure": FailureEndpoint,
     "response": ResponseEndpoint,
     "time_to_event": TimeToEventEndpoint,
     "adjudicated": AdjudicatedEndpoint,
@@ -317,6 +392,7 @@ def _family_tag(value: Any) -> str | None:  # noqa: ANN401
 Endpoint = Annotated[
     Annotated[RecoveryEndpoint, Tag("recovery")]
     | Annotated[CytopeniaEndpoint, Tag("cytopenia")]
+    | Annotated[FailureEndpoint, Tag("failure")]
     | Annotated[ResponseEndpoint, Tag("response")]
     | Annotated[TimeToEventEndpoint, Tag("time_to_event")]
     | Annotated[AdjudicatedEndpoint, Tag("adjudicated")]
@@ -331,3 +407,14 @@ Endpoint = Annotated[
         custom_error_message=f"an endpoint has exactly one of the keys {', '.join(_FAMILIES)}",
     ),
 ]
+
+
+def provisos_of(endpoint: Endpoint) -> list[Proviso]:
+    """Give the provisos on which an endpoint rests; empty for families without them."""
+    match endpoint:
+        case CytopeniaEndpoint(cytopenia=fall):
+            return fall.provided
+        case FailureEndpoint(failure=failure):
+            return [*failure.or_, *failure.provided]
+        case _:
+            return []

@@ -11,7 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from stromal.core import Fault, ProtocolError, UsageError
 from stromal.protocol.definition import Definition
-from stromal.protocol.endpoints import Cytopenia, EventTimes, Recovery, Response
+from stromal.protocol.endpoints import (
+    Adjudication,
+    Cytopenia,
+    EventTimes,
+    Failure,
+    Recovery,
+    Response,
+)
 from stromal.protocol.grading import Grading
 from stromal.protocol.states import State
 from stromal.protocol.yaml_reading import Located, read_yaml
@@ -24,8 +31,10 @@ TABLES = ("conditions.yaml", "thresholds.yaml")
 FAMILIES: dict[str, type[Definition]] = {
     "recovery": Recovery,
     "cytopenia": Cytopenia,
+    "failure": Failure,
     "response": Response,
     "time_to_event": EventTimes,
+    "adjudicated": Adjudication,
     "graded": Grading,
     "state": State,
 }

@@ -10,7 +10,8 @@ from typing import Literal, cast, get_args
 import polars as pl
 
 from stromal.protocol import Protocol
-from stromal.protocol.endpoints import AdjudicatedEndpoint, ResponseEndpoint
+from stromal.protocol.endpoints import AdjudicatedEndpoint, ResponseEndpoint, provisos_of
+from stromal.protocol.provisos import AttestedProviso
 from stromal.protocol.rules import ANALYTE_UNITS, BloodProduct
 from stromal.protocol.timing import ParticipantAnchor
 
@@ -352,6 +353,9 @@ def declared_names(protocol: Protocol) -> dict[str, tuple[str, ...]]:
     """Give the names that records may refer to, by kind."""
     population = protocol.population
     criteria = [item.id for item in (*population.inclusion, *population.exclusion)]
+    for endpoint in protocol.endpoints.values():
+        provisos = provisos_of(endpoint)
+        criteria += [part.attested for part in provisos if isinstance(part, AttestedProviso)]
     dated = [name for name, table in TABLES.items() if table.moments and name != "participants"]
     return {
         "product": tuple(protocol.products),
