@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -16,10 +16,11 @@ from stromal.analysis.kaplan_meier import estimate_quantile, estimate_survival
 from stromal.analysis.logrank import compare_survival
 from stromal.analysis.proportions import estimate_proportion
 from stromal.analysis.published import Part, Published, compare_printed, ranges_of, read_published
-from stromal.analysis.results import Group, Result, Results, Withheld
+from stromal.analysis.results import Bound, Group, Result, Results, Withheld
 from stromal.analysis.summaries import Summary, summarize_values
 from stromal.core import UsageError
 from stromal.endpoints.analysis_sets import analysis_set
+from stromal.endpoints.bounded import bounded_times
 from stromal.endpoints.context import Context
 from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_of
 from stromal.endpoints.outcome import TIME_STATUSES, TimeToEvent
@@ -48,7 +49,9 @@ def analyze(context: Context, study: Path | None = None) -> Results:
     1. Participants of the analysis set; those outside it are listed with the reason.
     2. Those without a result for the endpoint (`not_applicable`, `not_evaluable`) are listed too:
        they are in no denominator, and no time to event.
-    3. The estimates, then the comparisons, by the methods that the analysis names.
+    3. The estimates, then the comparisons, by the methods that the analysis names. With
+       `with_bounds` the curves of the earliest and of the latest possible days stand beside the
+       main one, of the same participants; comparisons use the derived days alone.
     4. For reconstructed records only what the published numbers determine is given
        (`published.yaml` of the study folder says what); the rest is withheld, or shown as a range.
 
@@ -203,10 +206,18 @@ class _Analyst:
                 )
 
     def _timed_group(self, base: Group, rows: pl.DataFrame) -> Group:
+        """Compute a group's curve, and those of the bounds of its days where they are asked for."""
+        curve, estimates, median = self._timed(self._outcomes(rows))
+        bounds: tuple[Bound, ...] = ()
+        if getattr(self.spec, "with_bounds", None):
+            sides: tuple[Literal["low", "high"], ...] = ("low", "high")
+            times = bounded_times(self.context, str(self.spec.endpoint))
+            bounds = tuple(Bound(side, *self._timed(_bounded(rows, times, side))) for side in sides)
+        return replace(base, curve=curve, estimates=estimates, median=median, bounds=bounds)
+
+    def _timed(self, outcomes: TimeToEvent) -> tuple[Curve, tuple[Estimate, ...], Estimate | None]:
         """Compute a curve, its values at the named days, and the median of a survival."""
         spec = self.spec
-        outcomes = self._outcomes(rows)
-        days: tuple[float, ...] = ()
         median: Estimate | None = None
         if isinstance(spec, SurvivalAnalysis):
             curve: Curve = estimate_survival(
@@ -224,7 +235,7 @@ class _Analyst:
             days = tuple(float(day) for day in spec.at)
         else:
             raise UsageError(f"analysis `{self.name}` has no curve")
-        return replace(base, curve=curve, estimates=estimate_at(curve, days), median=median)
+        return curve, estimate_at(curve, days), median
 
     def _outcomes(self, rows: pl.DataFrame) -> TimeToEvent:
         """Give times to event; a response has none."""
@@ -292,6 +303,18 @@ def _compare_table(table: dict[str, list[int]], test: str) -> Comparison:
         empty = pl.DataFrame(schema={"group": pl.String, "n": pl.Int64, "events": pl.Int64})
         return Comparison(test, None, None, None, empty, "only one group has participants")
     return compare_counts(table, test=test)  # pyright: ignore[reportArgumentType]
+
+
+def _bounded(rows: pl.DataFrame, times: pl.DataFrame, side: str) -> TimeToEvent:
+    """Give the times of rows with one bound of each day in its place."""
+    return TimeToEvent(
+        rows.select("participant_id", arm="group").join(
+            times.select("participant_id", day=f"{side}_day", status=f"{side}_status"),
+            on="participant_id",
+            how="left",
+            maintain_order="left",
+        )
+    )
 
 
 def _reasons(rows: pl.DataFrame) -> pl.DataFrame:
@@ -389,6 +412,7 @@ def _keep(group: Group, parts: list[Part]) -> Group:
         estimates=estimates,
         curve=group.curve if "curve" in parts else None,
         median=group.median if "median" in parts else None,
+        bounds=(),
         levels=group.levels if "levels" in parts else {},
         values=group.values if "values" in parts else (),
         summary=_keep_summary(group.summary, group.n, parts),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -10,7 +11,29 @@ from stromal.analysis.estimate import Comparison, Curve, Estimate
 from stromal.analysis.summaries import Summary
 from stromal.core import Source
 
-__all__ = ["Group", "Printed", "Range", "Result", "Results", "Withheld"]
+__all__ = ["Bound", "Group", "Printed", "Range", "Result", "Results", "Withheld"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A time to event with the earliest, or the latest, possible days in place of those derived.
+
+    Parameters
+    ----------
+    days
+        `low` or `high`; see `stromal.endpoints.bounded.bounded_times`.
+    curve
+        The curve of these days.
+    estimates
+        Its values at the days the analysis names.
+    median
+        The median time, for a survival.
+    """
+
+    days: Literal["low", "high"]
+    curve: Curve
+    estimates: tuple[Estimate, ...]
+    median: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +58,8 @@ class Group:
         For a summary: median, quartiles, range.
     values
         For a summary of at most twenty numbers: the numbers, in order.
+    bounds
+        For a time to event whose analysis asks for them: the low and the high days.
     """
 
     id: str
@@ -46,6 +71,7 @@ class Group:
     median: Estimate | None = None
     summary: Summary | None = None
     values: tuple[float, ...] = ()
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,10 @@ class SurvivalAnalysis(_Analysis):
     interval: Literal["plain", "log", "log-log"]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     compare: list[Literal["log-rank"]] = []
+    with_bounds: Annotated[
+        Literal[True] | None,
+        Field(description="also the curves of the earliest and of the latest possible days"),
+    ] = None
 
 
 class CumulativeIncidenceAnalysis(_Analysis):
@@ -85,6 +89,10 @@ class CumulativeIncidenceAnalysis(_Analysis):
     interval: Literal["linear", "log-log"]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     compare: list[Literal["gray"]] = []
+    with_bounds: Annotated[
+        Literal[True] | None,
+        Field(description="also the curves of the earliest and of the latest possible days"),
+    ] = None
 
 
 class SummaryAnalysis(_Analysis):

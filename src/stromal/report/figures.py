@@ -60,7 +60,9 @@ def plot_curves(result: Result, *, data: str | None, anchor: str) -> str | None:
     2. The values at the days that the analysis names are marked, with their interval.
     3. Numbers at risk stand below, under their time. For a reconstruction only at day 0 and at the
        days the analysis names: the times in between are arbitrary.
-    4. Data that were not observed are stamped across the figure.
+    4. The curves of the earliest and of the latest possible days, where the analysis asks for them,
+       are thin and lighter, without bands.
+    5. Data that were not observed are stamped across the figure.
 
     Parameters
     ----------
@@ -138,6 +140,7 @@ def _draw_curve(axes: Any, group: Group, index: int, end: float, length: float) 
     days, values = _steps(curve, end, "estimate")
     axes.step([d / length for d in days], [100 * v for v in values], where="post", color=colour,
               linestyle=line, linewidth=1.7, zorder=4)  # fmt: skip
+    _draw_bounds(axes, group, index, end, length)
     low_days, low = _steps(curve, end, "low")
     high_days, high = _steps(curve, end, "high")
     if len(low_days) > 2 and low_days == high_days:
@@ -159,6 +162,14 @@ def _draw_curve(axes: Any, group: Group, index: int, end: float, length: float) 
         axes.plot([x], [100 * estimate.value], marker="o", markersize=4.5, color=colour,
                   markeredgecolor="white", markeredgewidth=0.7, zorder=6,
                   clip_on=False)  # fmt: skip
+
+
+def _draw_bounds(axes: Any, group: Group, index: int, end: float, length: float) -> None:  # noqa: ANN401
+    """Draw the curves of the earliest and of the latest days, lighter than the curve itself."""
+    for bound in group.bounds:
+        days, values = _steps(bound.curve, end, "estimate")
+        axes.step([d / length for d in days], [100 * v for v in values], where="post",
+                  color=COLOURS[index % 6], linewidth=0.9, alpha=0.55, zorder=3)  # fmt: skip
 
 
 def _label_ends(axes: Any, groups: Sequence[Group], end: float, length: float) -> None:  # noqa: ANN401

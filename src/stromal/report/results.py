@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -25,6 +25,8 @@ from stromal.report.view import StudyView, spell_definition, spell_reason
 from stromal.report.words import humanise
 
 __all__ = ["ResultBlock", "show_result", "unit_of"]
+
+_BOUNDS = {"low": "earliest days", "high": "latest days"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _table(result: Result, unit: str) -> Table | None:
     if result.kind == "summary":
         rows = tuple((g.label, str(g.n), describe_summary(result, g, unit)) for g in result.groups)
         return Table("Result", ("Group", "n", "Summary"), rows, frozenset({1}))
-    estimates = [(group, e) for group in result.groups for e in group.estimates]
+    estimates = [pair for group in result.groups for pair in _readings(group)]
     interval = next((e.interval_text for _, e in estimates), "Interval")
     method = next((e.method for _, e in estimates), "")
     if result.kind == "proportion":
@@ -122,6 +124,17 @@ def _table(result: Result, unit: str) -> Table | None:
     )  # fmt: skip
     columns = ("Group", "n", "Events", "After", "At risk", what, "Standard error", interval, "Note")
     return _trimmed(Table(f"Result ({method})", columns, rows, frozenset({1, 2, 3, 4, 5, 6, 7})))
+
+
+def _readings(group: Group) -> list[tuple[Group, Estimate]]:
+    """Give a group's estimates, each followed by those of the earliest and of the latest days."""
+    found: list[tuple[Group, Estimate]] = []
+    for place, estimate in enumerate(group.estimates):
+        found.append((group, estimate))
+        for bound in group.bounds:
+            label = f"{group.label}, {_BOUNDS[bound.days]}"
+            found.append((replace(group, label=label), bound.estimates[place]))
+    return found
 
 
 def _trimmed(table: Table) -> Table:
@@ -166,6 +179,11 @@ def _lines(result: Result) -> list[str]:
             if group.median.value is not None:
                 said = f"{describe_median(group.median)}, {group.median.interval_text}"
             lines.append(f"{name}{said}")
+        for bound in group.bounds:
+            if bound.median is not None:
+                value = bound.median.value
+                said = "median not reached" if value is None else describe_median(bound.median)
+                lines.append(f"{name}{_BOUNDS[bound.days]}: {said}")
     for comparison in result.comparisons:
         said = describe_comparison(comparison)
         lines.append(said + (f" ({comparison.note})" if comparison.note else ""))
@@ -187,6 +205,11 @@ def _caption(view: StudyView, result: Result, *, is_curve: bool) -> str:
         "participants censored on that day; dots with bars are the values at the days that the "
         "protocol names."
     )
+    if any(group.bounds for group in result.groups):
+        said += (
+            " Thin lines are the same participants with the earliest and with the latest days that "
+            "the records allow."
+        )
     if view.data == "reconstruction":
         said += (
             " Only the values at those days are determined by the publication: the times in "
