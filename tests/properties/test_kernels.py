@@ -228,11 +228,11 @@ def test_the_nadir(people, run, within):
 HEIGHTS = st.sampled_from([0.1, 0.3, 0.4999, 0.5, 0.6, 2.0])
 BOUNDS = st.sampled_from(
     [
-        Bounds(0.5, False, math.inf, False, 0),
-        Bounds(0.5, True, math.inf, False, 3),
-        Bounds(0.3, False, 0.6, True, 1),
-        Bounds(-math.inf, False, 0.5, True, 0),
-        Bounds(-math.inf, False, 0.5, False, 4),
+        Bounds(0.5, math.inf, 0),
+        Bounds(math.nextafter(0.5, 1), math.inf, 3),
+        Bounds(0.3, math.nextafter(0.6, 0), 1),
+        Bounds(-math.inf, math.nextafter(0.5, 0), 0),
+        Bounds(-math.inf, 0.5, 4),
     ]
 )
 
@@ -257,10 +257,8 @@ def records(draw, *, exact=False):
 def meets(low, high, bounds):
     """The verdict on a number that lies somewhere between two others, by trying some of them."""
     tried = {
-        (value > bounds.lower or (value == bounds.lower and not bounds.lower_strict))
-        and (value < bounds.upper or (value == bounds.upper and not bounds.upper_strict))
-        for value in np.linspace(low, high, 2001) if low <= value <= high
-    }  # fmt: skip
+        bounds.lower <= value <= bounds.upper for value in (*np.linspace(low, high, 999), high)
+    }
     return UNKNOWN if len(tried) > 1 else PASS if tried.pop() else FAIL
 
 
@@ -273,7 +271,11 @@ def plain_days(person, bounds):
         status = None
         if day in person["counts"]:
             kind, value = person["counts"][day]
-            low, high = {"=": (value, value), "<": (0, value - 1e-9), ">": (value + 1e-9, 50)}[kind]
+            low, high = {
+                "=": (value, value),
+                "<": (0, math.nextafter(value, 0)),
+                ">": (math.nextafter(value, 9), 50),
+            }[kind]
             status = meets(low, high, bounds)
         if status in {None, UNKNOWN} and day in person["others"]:
             white = person["others"][day]
@@ -306,8 +308,13 @@ def columns_of(people):
 
     counts = [sorted(person["counts"].items()) for person in people]
     flat = [(d, kind, value) for person in counts for d, (kind, value) in person]
-    low = np.array([0.0 if kind == "<" else value for _, kind, value in flat])
-    high = np.array([math.inf if kind == ">" else value for _, kind, value in flat])
+    ends = {
+        "=": lambda value: (value, value),
+        "<": lambda value: (0.0, math.nextafter(value, 0)),
+        ">": lambda value: (math.nextafter(value, 9), math.inf),
+    }
+    low = np.array([ends[kind](value)[0] for _, kind, value in flat])
+    high = np.array([ends[kind](value)[1] for _, kind, value in flat])
     exact = all(kind == "=" for _, kind, _ in flat)
     others = [sorted(person["others"].items()) for person in people]
     return (
@@ -318,13 +325,11 @@ def columns_of(people):
             np.array([d for d, _, _ in flat], dtype=np.int32),
             low,
             low if exact else high,
-            np.array([] if exact else ["=<>".index(k) for _, k, _ in flat], dtype=np.int8),
         ),
         Others(
             offsets(others),
             np.array([d for x in others for d, _ in x], dtype=np.int32),
             np.array([white for x in others for _, white in x], dtype=np.float64),
-            np.zeros(sum(map(len, others)), dtype=np.int8),
         ),
         day_list("planned"),
         day_list("given"),

@@ -16,6 +16,7 @@ from stromal.endpoints.days_kernels import (
     Days,
     Ints,
     Others,
+    Values,
 )
 from stromal.protocol.rules import CountRule
 
@@ -87,16 +88,13 @@ def compile_bounds(rule: CountRule) -> Bounds:
     """Compile a rule on one count."""
     at_least, above = rule.in_unit("at_least"), rule.in_unit("above")
     at_most, below = rule.in_unit("at_most"), rule.in_unit("below")
-    lower = at_least if above is None else above
-    upper = at_most if below is None else below
+    lower = -np.inf if at_least is None else at_least
+    upper = np.inf if at_most is None else at_most
     free = rule.without_transfusion
-    shadow = 0 if free is None else 1 if free.for_ is None else int(free.for_)
     return Bounds(
-        -np.inf if lower is None else lower,
-        above is not None,
-        np.inf if upper is None else upper,
-        below is not None,
-        shadow,
+        lower if above is None else float(np.nextafter(above, np.inf)),
+        upper if below is None else float(np.nextafter(below, -np.inf)),
+        0 if free is None else 1 if free.for_ is None else int(free.for_),
     )
 
 
@@ -168,26 +166,26 @@ def _offsets(p: pl.Series, size: int) -> Ints:
 
 
 def _as_counts(rows: pl.DataFrame, size: int) -> Counts:
-    """Give counts as columns; exact ones without their bounds."""
+    """Give counts as columns of closed intervals."""
     low = rows["low"].to_numpy()
-    exact = rows["censored"].null_count() == rows.height
-    code = rows["censored"].replace_strict({"<": 1, ">": 2}, default=0, return_dtype=pl.Int8)
-    return Counts(
-        _offsets(rows["p"], size),
-        rows["day"].to_numpy(),
-        low,
-        low if exact else rows["high"].to_numpy(),
-        np.zeros(0, np.int8) if exact else code.to_numpy(),
-    )
+    high = low
+    if rows["censored"].null_count() < rows.height:
+        low = np.where(rows["censored"] == ">", np.nextafter(low, np.inf), low)
+        high = _closed(rows)
+    return Counts(_offsets(rows["p"], size), rows["day"].to_numpy(), low, high)
+
+
+def _closed(rows: pl.DataFrame) -> Values:
+    """Give upper ends that belong to the interval: "<0.1" ends just below 0.1."""
+    high = rows["high"].fill_null(np.nan).to_numpy()
+    under = (rows["censored"] == "<").fill_null(value=False).to_numpy()
+    return np.where(under, np.nextafter(high, -np.inf), high)
 
 
 def _as_others(rows: pl.DataFrame, size: int, *, bounded: bool) -> Others:
     """Give the other days as columns."""
-    high, under = np.zeros(0), np.zeros(0, np.int8)
-    if bounded:
-        high = rows["high"].fill_null(np.nan).to_numpy()
-        under = (rows["censored"] == "<").fill_null(value=False).cast(pl.Int8).to_numpy()
-    return Others(_offsets(rows["p"], size), rows["day"].to_numpy(), high, under)
+    high = _closed(rows) if bounded else np.full(rows.height, np.nan)
+    return Others(_offsets(rows["p"], size), rows["day"].to_numpy(), high)
 
 
 def _build_counts(context: Context, analyte: str) -> pl.DataFrame:

@@ -4,7 +4,7 @@ A day's status is `PASS`, `FAIL`, `UNKNOWN` (a draw that is missing or tells not
 (nobody knows whether a transfusion that the rule asks about was given: no run is said to go on
 over such a day, and none is said to have failed on it). Arrays are sorted by participant and day;
 `offsets[p]:offsets[p + 1]` are the rows of participant `p`. Functions named `..._of` search the
-rows `begin` to `end - 1` of one participant, where row `i` lies on day `day[base + i] - shift`.
+rows `begin` to `end - 1` of one participant.
 """
 
 from __future__ import annotations
@@ -94,14 +94,14 @@ def room_for_found(participants: int) -> Found:
 @kernel
 def first_run_of(
     day: Days,
-    base: int,
-    shift: int,
     status: Statuses,
     begin: int,
     end: int,
     start: int,
     stop: int,
-    code: RunCode,
+    values: int,
+    span: int,
+    gap: int,
     against: bool,
 ) -> tuple[int, int]:
     """Find the first qualifying run of one participant; see `first_run`."""
@@ -114,10 +114,10 @@ def first_run_of(
             if status[i] != UNKNOWN or against:
                 count = 0
             continue
-        today = day[base + i] - shift
+        today = day[i]
         if today < start:
             continue
-        if count > 0 and code.gap > 0 and today - before > code.gap:
+        if count > 0 and gap > 0 and today - before > gap:
             count = 0
         if count == 0:
             if today > stop:
@@ -126,7 +126,7 @@ def first_run_of(
             first_day = today
         count += 1
         before = today
-        if count >= code.values and today - first_day >= code.span:
+        if count >= values and today - first_day >= span:
             return first, i
     return -1, -1
 
@@ -159,10 +159,9 @@ def first_run(
     participants = offsets.size - 1
     first = np.full(participants, -1, dtype=np.int64)
     last = np.full(participants, -1, dtype=np.int64)
-    code = RunCode(run, span, gap)
     for p in range(participants):
         first[p], last[p] = first_run_of(
-            day, 0, 0, status, offsets[p], offsets[p + 1], start[p], stop[p], code, against
+            day, status, offsets[p], offsets[p + 1], start[p], stop[p], run, span, gap, against
         )
     return first, last
 
@@ -170,8 +169,6 @@ def first_run(
 @kernel
 def low_of(
     day: Days,
-    base: int,
-    shift: int,
     status: Statuses,
     begin: int,
     end: int,
@@ -188,7 +185,7 @@ def low_of(
     for i in range(begin, end):
         if status[i] != FAIL:
             continue
-        today = day[base + i] - shift
+        today = day[i]
         if today < candidate:
             continue
         if today > candidate + span:
@@ -199,7 +196,14 @@ def low_of(
 
 @kernel
 def _last_begin_of(
-    day: Days, status: Statuses, source: Ints, begin: int, end: int, code: RunCode
+    day: Days,
+    status: Statuses,
+    source: Ints,
+    begin: int,
+    end: int,
+    values: int,
+    span: int,
+    gap: int,
 ) -> tuple[int, int]:
     """Find the last day on which a run that the telling rows could show might have begun.
 
@@ -223,15 +227,15 @@ def _last_begin_of(
         if told == 0:
             last = day[i]
         told += 1
-        if told >= code.values and last - day[i] >= code.span:
+        if told >= values and last - day[i] >= span:
             enough = 1
-        if count > 0 and code.gap > 0 and after - day[i] > code.gap:
+        if count > 0 and gap > 0 and after - day[i] > gap:
             count = 0
         if count == 0:
             last_of_run = day[i]
         count += 1
         after = day[i]
-        if count >= code.values and last_of_run - day[i] >= code.span:
+        if count >= values and last_of_run - day[i] >= span:
             found = day[i]
             break
     return found, enough
@@ -273,18 +277,18 @@ def search_without_event(
     end: int,
     start: int,
     stop: int,
-    code: RunCode,
+    values: int,
+    span: int,
+    gap: int,
     found: Found,
 ) -> None:
     """Say of a participant without a run what was seen, and when one could still have begun."""
     _look_at(p, day, status, drawn, source, begin, end, found)
-    complete = stop
-    if found.drawn[p] == NONE:
-        complete = NONE
-    elif found.drawn[p] - code.span < stop:
-        complete = found.drawn[p] - code.span
-    found.low[p] = low_of(day, 0, 0, status, begin, end, start, complete, code.span)
-    found.could[p], found.enough[p] = _last_begin_of(day, status, source, begin, end, code)
+    complete = min(stop, found.drawn[p] - span)
+    found.low[p] = low_of(day, status, begin, end, start, complete, span)
+    found.could[p], found.enough[p] = _last_begin_of(
+        day, status, source, begin, end, values, span, gap
+    )
 
 
 @kernel
@@ -303,20 +307,24 @@ def search_runs(
 
     `source` is -1 on days without a count. Fills `found`; see `Found` and `first_run`.
     """
+    values, span, gap = code
     for p in range(offsets.size - 1):
         begin, end = offsets[p], offsets[p + 1]
-        first, last = first_run_of(day, 0, 0, status, begin, end, start[p], stop[p], code, False)
-        found.first[p] = first
-        found.last[p] = last
+        first, last = first_run_of(
+            day, status, begin, end, start[p], stop[p], values, span, gap, False
+        )
         if first < 0:
             search_without_event(
-                p, day, status, drawn, source, begin, end, start[p], stop[p], code, found
-            )
+                p, day, status, drawn, source, begin, end, start[p], stop[p], values, span, gap,
+                found,
+            )  # fmt: skip
             continue
+        found.first[p] = first
+        found.last[p] = last
         found.event[p] = day[first]
         found.run_end[p] = day[last]
-        found.low[p] = low_of(day, 0, 0, status, begin, end, start[p], stop[p], code.span)
-        high, _ = first_run_of(day, 0, 0, status, begin, end, start[p], stop[p], code, True)
+        found.low[p] = low_of(day, status, begin, end, start[p], stop[p], span)
+        high, _ = first_run_of(day, status, begin, end, start[p], stop[p], values, span, gap, True)
         if high >= 0:
             found.high[p] = day[high]
 

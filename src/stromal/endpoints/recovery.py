@@ -132,7 +132,7 @@ def _after_nadir(nadirs: Nadirs, endpoint: RecoveryEndpoint, context: Context) -
 def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:
     """Say who has a nadir to recover from: `day`, `excluded`, `reason`, `told`."""
     unseen = pl.col("day").is_null()
-    height = pl.col("height").cast(pl.String).str.strip_suffix(".0")
+    height = pl.col("height").round_sig_figs(9).cast(pl.String).str.strip_suffix(".0")
     sparse = pl.col("never") & (pl.col("gap") > LONGEST_GAP)
     unlogged = pl.col("never") & pl.col("unlogged")
     return frame.select(

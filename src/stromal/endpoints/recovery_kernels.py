@@ -71,10 +71,7 @@ def room_for_nadirs(participants: int) -> Nadirs:
 @kernel
 def nadir_of(
     day: Days,
-    base: int,
-    shift: int,
     height: Values,
-    height_base: int,
     below: Statuses,
     begin: int,
     end: int,
@@ -91,10 +88,9 @@ def nadir_of(
     nadir = -1
     lowest = np.inf
     for i in range(begin, end):
-        if day[base + i] - shift > within:
+        if day[i] > within:
             break
-        value = height[height_base + i]
-        if np.isnan(value):
+        if np.isnan(height[i]):
             continue
         if below[i] == 1:
             under += 1
@@ -103,8 +99,8 @@ def nadir_of(
             over += 1
             if over >= run and under >= run:
                 break
-        if value <= lowest:
-            lowest = value
+        if height[i] <= lowest:
+            lowest = height[i]
             nadir = i
     return nadir
 
@@ -116,19 +112,21 @@ def find_nadirs(
     """Find the row of each participant's nadir in sorted days; see `nadir_of`."""
     nadir = np.full(offsets.size - 1, -1, dtype=np.int64)
     for p in range(offsets.size - 1):
-        nadir[p] = nadir_of(day, 0, 0, height, 0, below, offsets[p], offsets[p + 1], run, within)
+        nadir[p] = nadir_of(day, height, below, offsets[p], offsets[p + 1], run, within)
     return nadir
 
 
 @kernel
 def _never_below(
     p: int,
-    anchor: int,
     day: Days,
     height: Values,
     rows: int,
     within: int,
-    given: DayList,
+    anchor: int,
+    g: int,
+    g_end: int,
+    given: Days,
     nadirs: Nadirs,
 ) -> None:
     """Note how close the counts lie that never fell, and whether a transfusion was given."""
@@ -142,125 +140,134 @@ def _never_below(
             gap = max(gap, day[i] - before - 1)
             before = day[i]
     nadirs.gap[p] = max(gap, within - before)
-    for g in range(given.offsets[p], given.offsets[p + 1]):
-        if 0 <= given.day[g] - anchor <= within:
+    for other in range(g, g_end):
+        if 0 <= given[other] - anchor <= within:
             nadirs.transfused[p] = 1
 
 
 @kernel
-def _is_plain(p: int, others: Others, planned: DayList, given: DayList, unlogged: DayList) -> bool:
-    """Say whether nothing but counts stands in one participant's days."""
-    return (
-        others.offsets[p] == others.offsets[p + 1]
-        and planned.offsets[p] == planned.offsets[p + 1]
-        and given.offsets[p] == given.offsets[p + 1]
-        and unlogged.offsets[p] == unlogged.offsets[p + 1]
-    )
-
-
-@kernel
-def _recover_plain(
-    p: int,
+def _exact_event(
     anchor: int,
     last: int,
-    counts: Counts,
-    bounds: Bounds,
-    code: RunCode,
+    begin: int,
+    end: int,
+    day: Days,
+    count: Values,
+    lower: float,
+    values: int,
+    span: int,
+    gap: int,
     within: int,
     run: int,
     stop: int,
-    room: Room,
-    found: Found,
-    nadirs: Nadirs,
-) -> bool:
-    """Search exact counts where they stand; say whether they gave an event."""
-    base, top = counts.offsets[p], counts.offsets[p + 1]
-    while base < top and counts.day[base] < anchor:
-        base += 1
-    while top > base and counts.day[top - 1] - anchor > last:
-        top -= 1
-    rows = top - base
-    for i in range(rows):
-        value = counts.low[base + i]
-        passes = value > bounds.lower or (value == bounds.lower and not bounds.lower_strict)
-        room.status[i] = passes
-        room.below[i] = not passes
-    start = 0
-    begin = 0
+) -> tuple[int, int, int, int]:
+    """Find the event of a participant of whom nothing but exact counts is recorded.
+
+    The same steps as `nadir_of`, `first_run_of` and `low_of`, on the counts where they stand:
+    a day fails or meets the rule, and nothing is missing.
+
+    Returns
+    -------
+    tuple
+        Rows of the nadir (-1: the search began at the anchor), of the first and of the last count
+        of the run (-1 where there is no event, or a fall below the rule was not seen), and the
+        earliest day a run could have begun.
+    """
+    while begin < end and day[begin] < anchor:
+        begin += 1
+    nadir = -1
+    start = anchor
     if within >= 0:
-        nadir = nadir_of(
-            counts.day, base, anchor, counts.low, base, room.below, 0, rows, run, within
-        )
-        if nadir < 0 or room.below[nadir] == 0:
-            return False
-        nadirs.day[p] = counts.day[base + nadir] - anchor
-        nadirs.height[p] = counts.low[base + nadir]
-        nadirs.below[p] = 1
-        start = nadirs.day[p] + 1
+        under, over = 0, 0
+        lowest = np.inf
+        latest = anchor + min(within, last)
+        for i in range(begin, end):
+            if day[i] > latest:
+                break
+            if count[i] < lower:
+                under += 1
+                over = 0
+            else:
+                over += 1
+                if over >= run and under >= run:
+                    break
+            if count[i] <= lowest:
+                lowest = count[i]
+                nadir = i
+        if nadir < 0 or lowest >= lower:
+            return -1, -1, -1, NONE
+        start = day[nadir] + 1
         begin = nadir + 1
-    first, end = first_run_of(
-        counts.day, base, anchor, room.status, begin, rows, start, stop, code, False
-    )
-    if first < 0:
-        return False
-    found.first[p] = base + first
-    found.last[p] = base + end
-    found.event[p] = counts.day[base + first] - anchor
-    found.run_end[p] = counts.day[base + end] - anchor
-    found.high[p] = found.event[p]
-    found.low[p] = low_of(
-        counts.day, base, anchor, room.status, begin, rows, start, stop, code.span
-    )
-    return True
+    low = start
+    in_row, first = 0, -1
+    for i in range(begin, end):
+        today = day[i]
+        if today > anchor + last:
+            break
+        if count[i] < lower:
+            in_row = 0
+            if low <= today <= low + span:
+                low = today + 1
+            continue
+        if in_row > 0 and gap > 0 and today - day[i - 1] > gap:
+            in_row = 0
+        if in_row == 0:
+            if today > anchor + stop:
+                break
+            first = i
+        in_row += 1
+        if in_row >= values and today - day[first] >= span:
+            return nadir, first, i, _low_after(low, i + 1, end, day, count, lower, span) - anchor
+    return -1, -1, -1, NONE
 
 
 @kernel
-def _recover_one(
+def _low_after(
+    low: int, begin: int, end: int, day: Days, count: Values, lower: float, span: int
+) -> int:
+    """Go on after the run: failing counts may still stand within the days of an early run."""
+    for i in range(begin, end):
+        if day[i] > low + span:
+            break
+        if count[i] < lower:
+            low = day[i] + 1
+    return low
+
+
+@kernel
+def _search_filled(
     p: int,
-    anchor: int,
-    counted: int,
-    code: RunCode,
-    within: int,
-    run: int,
+    day: Days,
+    status: Statuses,
+    drawn: Statuses,
+    source: Ints,
+    rows: int,
+    start: int,
     stop: int,
-    given: DayList,
-    room: Room,
+    values: int,
+    span: int,
+    gap: int,
     found: Found,
-    nadirs: Nadirs,
 ) -> None:
     """Search the days of one participant that stand in the scratch area."""
-    day, status = room.day, room.status
-    start = 0
-    if within >= 0:
-        nadir = nadir_of(day, 0, 0, room.height, 0, room.below, 0, counted, run, within)
-        start = NO_START
-        if nadir >= 0:
-            nadirs.day[p] = day[nadir]
-            nadirs.height[p] = room.height[nadir]
-            nadirs.below[p] = room.below[nadir]
-            start = day[nadir] + 1
-            if room.below[nadir] == 0:
-                _never_below(p, anchor, day, room.height, counted, within, given, nadirs)
-                if nadirs.transfused[p] == 0:
-                    start = NO_START
-    first, last = first_run_of(day, 0, 0, status, 0, counted, start, stop, code, False)
+    first, last = first_run_of(day, status, 0, rows, start, stop, values, span, gap, False)
     if first < 0:
         search_without_event(
-            p, day, status, room.drawn, room.source, 0, counted, start, stop, code, found
+            p, day, status, drawn, source, 0, rows, start, stop, values, span, gap, found
         )
         return
-    found.event[p] = day[first]
-    found.run_end[p] = day[last]
-    found.low[p] = low_of(day, 0, 0, status, 0, counted, start, stop, code.span)
-    high, _ = first_run_of(day, 0, 0, status, 0, counted, start, stop, code, True)
-    if high >= 0:
-        found.high[p] = day[high]
     found.first[p] = first
     found.last[p] = last
+    found.event[p] = day[first]
+    found.run_end[p] = day[last]
+    found.low[p] = low_of(day, status, 0, rows, start, stop, span)
+    high, _ = first_run_of(day, status, 0, rows, start, stop, values, span, gap, True)
+    if high >= 0:
+        found.high[p] = day[high]
 
 
 @kernel
-def recover_all(
+def recover_all(  # noqa: PLR0915
     anchors: Days,
     last: Days,
     counts: Counts,
@@ -299,35 +306,87 @@ def recover_all(
         the other, and where each participant's begin.
     """
     participants = anchors.size
-    sources = np.empty(participants * code.values + 64, dtype=np.int64)
+    values, span, gap = code
+    lower, upper, shadow = bounds
+    count_from, count_day, low, high = counts
+    other_from, other_day, leucocytes = others
+    planned_from, planned_day = planned
+    given_from, given_day = given
+    unlogged_from, unlogged_day = unlogged
+    day, status, height, below, drawn, source, covered, unknown = room
+    event, run_end, first_row, last_row, day_high, day_low = found[:6]
+    nadir_day, nadir_height, nadir_below = nadirs[:3]
+    sources = np.empty(participants * values + 64, dtype=np.int64)
     offsets = np.zeros(participants + 1, dtype=np.int64)
     filled = 0
-    exact = counts.censored.size == 0 and bounds.upper == np.inf and bounds.lower > -np.inf
+    exact = low is high and upper == np.inf and lower > -np.inf
     for p in range(participants):
         anchor = anchors[p]
-        if anchor != NONE:
-            plain = exact and _is_plain(p, others, planned, given, unlogged)
-            if plain and _recover_plain(
-                p, anchor, last[p], counts, bounds, code, within, run, stop, room, found, nadirs
-            ):
-                rows = found.last[p] - found.first[p] + 1
-                if filled + rows > sources.size:
-                    sources = _grown(sources, filled + rows)
-                for i in range(found.first[p], found.last[p] + 1):
+        offsets[p + 1] = filled
+        if anchor == NONE:
+            continue
+        if (
+            exact
+            and other_from[p] == other_from[p + 1]
+            and planned_from[p] == planned_from[p + 1]
+            and given_from[p] == given_from[p + 1]
+            and unlogged_from[p] == unlogged_from[p + 1]
+        ):
+            nadir, first, end, earliest = _exact_event(
+                anchor, last[p], count_from[p], count_from[p + 1], count_day, low, lower,
+                values, span, gap, within, run, stop,
+            )  # fmt: skip
+            if first >= 0:
+                if nadir >= 0:
+                    nadir_day[p] = count_day[nadir] - anchor
+                    nadir_height[p] = low[nadir]
+                    nadir_below[p] = 1
+                event[p] = count_day[first] - anchor
+                run_end[p] = count_day[end] - anchor
+                first_row[p], last_row[p] = first, end
+                day_high[p] = event[p]
+                day_low[p] = earliest
+                if filled + end - first + 1 > sources.size:
+                    sources = _grown(sources, filled + end - first + 1)
+                for i in range(first, end + 1):
                     sources[filled] = i
                     filled += 1
-            else:
-                rows = fill_days(
-                    p, anchor, last[p], counts, others, planned, given, unlogged, bounds, room, 0
-                )
-                _recover_one(p, anchor, rows, code, within, run, stop, given, room, found, nadirs)
-                if filled + rows > sources.size:
-                    sources = _grown(sources, filled + rows)
-                if found.first[p] >= 0:
-                    for i in range(found.first[p], found.last[p] + 1):
-                        if room.status[i] == PASS:
-                            sources[filled] = room.source[i]
-                            filled += 1
+                offsets[p + 1] = filled
+                continue
+        rows = fill_days(
+            anchor, last[p],
+            count_from[p], count_from[p + 1], count_day, low, high,
+            other_from[p], other_from[p + 1], other_day, leucocytes,
+            planned_from[p], planned_from[p + 1], planned_day,
+            given_from[p], given_from[p + 1], given_day,
+            unlogged_from[p], unlogged_from[p + 1], unlogged_day,
+            lower, upper, shadow,
+            0, day, status, height, below, drawn, source, covered, unknown,
+        )  # fmt: skip
+        start = 0
+        if within >= 0:
+            start = NO_START
+            nadir = nadir_of(day, height, below, 0, rows, run, within)
+            if nadir >= 0:
+                nadir_day[p] = day[nadir]
+                nadir_height[p] = height[nadir]
+                nadir_below[p] = below[nadir]
+                start = day[nadir] + 1
+                if below[nadir] == 0:
+                    _never_below(
+                        p, day, height, rows, within, anchor,
+                        given_from[p], given_from[p + 1], given_day, nadirs,
+                    )  # fmt: skip
+                    if nadirs.transfused[p] == 0:
+                        start = NO_START
+        _search_filled(p, day, status, drawn, source, rows, start, stop, values, span, gap, found)
+        if filled + rows > sources.size:
+            sources = _grown(sources, filled + rows)
+        if first_row[p] >= 0:
+            for i in range(first_row[p], last_row[p] + 1):
+                if status[i] == PASS:
+                    sources[filled] = source[i]
+                    filled += 1
         offsets[p + 1] = filled
     return sources[:filled], offsets
 
