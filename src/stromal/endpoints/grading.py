@@ -194,7 +194,10 @@ def _with_bounds(frame: pl.DataFrame, name: str, item: Item) -> pl.DataFrame:
 def _with_number(frame: pl.DataFrame, grading: Grading, name: str) -> pl.DataFrame:
     """Add a derived number: between which numbers it lies, and itself where it is one."""
     low, high = _range_of(grading, grading.numbers[name])
-    frame = frame.with_columns(low.alias(lowest(name)), high.alias(highest(name)))
+    # rounded: 3.3 / 2.2 is 1.5, and not the binary number just below it
+    frame = frame.with_columns(
+        low.round_sig_figs(12).alias(lowest(name)), high.round_sig_figs(12).alias(highest(name))
+    )
     low, high = pl.col(lowest(name)), pl.col(highest(name))
     return frame.with_columns(
         pl.when((low == high) & low.is_finite()).then(low).alias(name),

@@ -147,7 +147,11 @@ def _within(grading: Grading, condition: ItemCondition) -> Truth:
         limit = bound.value if bound.unit == "1" or unit is None else bound.to(unit)
         least, most = pl.lit(limit), pl.lit(limit)
         if condition.than is not None:
-            least, most = (limit * pl.col(end(condition.than)) for end in (lowest, highest))
+            # rounded: 1.5 x 1.2 is 1.8, and not the binary number just below it
+            least, most = (
+                (limit * pl.col(end(condition.than))).round_sig_figs(12)
+                for end in (lowest, highest)
+            )
         holds, fails = {
             "at_least": (high >= least, low < most),
             "above": (high > least, low <= most),
