@@ -162,9 +162,18 @@ def derive(
     ] = None,
     every: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--every", help="This recovery under every definition of the library."),
+        typer.Option("--every", help="An endpoint or an outcome under every definition of the "
+                     "library; -o also draws: .html, .svg or .png."),
     ] = None,
-) -> None:
+    anchor: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", help="With --every: the anchor of an outcome that the protocol "
+                     "does not have."),
+    ] = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="With --every: also what nobody could verify.")
+    ] = False,
+) -> None:  # fmt: skip
     """Derive every endpoint for every participant, with the records that decided."""
     import polars as pl
 
@@ -172,8 +181,11 @@ def derive(
     if every is not None:
         from stromal.cli_every import derive_every_command
 
-        derive_every_command(protocol, records, context, every, output)
+        study_read = (protocol, records, context)
+        derive_every_command(study_read, every, output, anchor=anchor, unverified=unverified)
         return
+    if anchor is not None or unverified:
+        raise UsageError("--from and --unverified belong to --every NAME")
     if endpoint is not None and endpoint not in protocol.endpoints:
         raise UsageError(
             f"`{endpoint}` is no endpoint of this study; there are: {', '.join(protocol.endpoints)}"
@@ -322,38 +334,20 @@ def report(
 def definitions(
     names: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Argument(metavar="[NAME | compare A B]", help="One in full, or how two differ."),
+        typer.Argument(
+            metavar="[NAME | compare A B | compare OUTCOME]",
+            help="One in words, how two differ, or all of an outcome side by side.",
+        ),
+    ] = None,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--output", "-o", help="Write the content here too: .json or .yaml."),
     ] = None,
 ) -> None:
-    """List the library of published definitions, print one, or say how two differ."""
-    from stromal.protocol.library import definitions as library
+    """List the library of published definitions, print one in words, or compare them."""
+    from stromal.cli_definitions import definitions_command
 
-    known = library()
-    match names or []:
-        case []:
-            name = None
-        case ["compare", first, second]:
-            from stromal.cli_definitions import print_comparison
-
-            print_comparison(first, second)
-            return
-        case [only] if only != "compare":
-            name = only
-        case _:
-            raise UsageError(
-                "name one definition, or `compare` and two, such as: "
-                "stromal definitions compare CIBMTR_ANC ASTCT_2021_ANC"
-            )
-    if name is not None and name not in known:
-        raise UsageError(f"`{name}` is not in the library; there are: {', '.join(sorted(known))}")
-    table = Table("Name", "Family", "Title", "Sources", show_lines=True)
-    for key in [name] if name else sorted(known):
-        family, content = known[key]
-        sources = "\n".join(f"{s['text']} [{s['seen']}]" for s in content.get("sources", []))
-        table.add_row(key, family, _safe(str(content.get("title", ""))), _safe(sources))
-    out.print(table)
-    if name is not None:
-        out.print_json(data=known[name][1])
+    definitions_command(names or [], output)
 
 
 @app.command()

@@ -130,10 +130,36 @@ def test_a_recovery_under_every_definition(stromal, tmp_path):
     ran = stromal("derive", WORKED, "--every", "platelet_recovery_20", "-o", target)
     assert ran.code == 0
     assert "the protocol's own" in ran.out
-    assert pl.read_csv(target)["definition"].unique(maintain_order=True).to_list() == [
-        "CIBMTR_PLT_20", "ASTCT_2021_PLT", "EBMT_HANDBOOK_PLT",
-    ]  # fmt: skip
-    assert stromal("derive", WORKED, "--every", "overall_survival").code == 1
+    assert "of 18 participants are the same throughout" in ran.out
+    names = pl.read_csv(target)["definition"].unique(maintain_order=True).to_list()
+    assert names[0] == "CIBMTR_PLT_20"
+    assert {"ASTCT_2021_PLT", "EBMT_HANDBOOK_PLT"} < set(names)
+    assert stromal("derive", WORKED, "--every", "cmv_course").code == 1
+    assert "belong to --every" in stromal("derive", WORKED, "--from", "transplant").err
+
+
+@pytest.mark.parametrize("suffix", ["html", "svg", "png"])
+def test_the_choice_of_definition_is_drawn(stromal, tmp_path, suffix):
+    target = tmp_path / f"every.{suffix}"
+    assert stromal("derive", WORKED, "--every", "neutrophil_recovery", "-o", target).code == 0
+    head = target.read_bytes()[:200]
+    assert {"html": b"<!doctype html>", "svg": b"<svg", "png": b"PNG"}[suffix] in head
+
+
+def test_the_library_is_listed_printed_and_written(stromal, tmp_path, monkeypatch):
+    monkeypatch.setattr("stromal.terminal.out.width", 80)
+    listed = stromal("definitions").out
+    assert "neutrophil_recovery" in listed
+    assert max(map(len, listed.splitlines())) <= 80
+    said = stromal("definitions", "CIBMTR_PLT_20", "-o", tmp_path / "one.json").out
+    assert "values on different days" in said
+    assert "The protocol chooses" in said
+    written = json.loads((tmp_path / "one.json").read_text(encoding="utf-8"))
+    assert (written["definition"], written["run"]) == ("CIBMTR_PLT_20", 3)
+    assert "All alike" in stromal("definitions", "compare", "neutrophil_recovery").out
+    assert "did you mean `neutrophil_recovery`" in stromal(
+        "definitions", "compare", "neutrofil_recovery"
+    ).err.replace("\n", " ")
 
 
 def test_two_definitions_are_compared(stromal):

@@ -1,48 +1,60 @@
-"""How two definitions of the library differ, in words."""
+"""How definitions of the library differ, in words."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from stromal.core import UsageError
-from stromal.protocol.library import definitions
+from stromal.protocol.definition import Definition
+from stromal.protocol.grading import Grading
+from stromal.protocol.grading_comparison import (
+    NOT_ASKED,
+    Difference,
+    compare_gradings,
+    differences,
+)
+from stromal.protocol.library import FAMILIES, definitions
+from stromal.protocol.wording import describe_definition
 
-__all__ = ["Difference", "compare_definitions"]
-
-_NAMES = {"definition", "title", "outcome", "sources", "leaves_open"}
-_ASPECTS = {
-    "analyte": "count",
-    "at_least": "lowest count that qualifies",
-    "above": "count that must be exceeded",
-    "at_most": "highest count that qualifies",
-    "below": "count that must not be reached",
-    "run": "values in a row",
-    "of": "what makes them successive",
-    "lasting": "shortest time from first to last value",
-    "largest_gap": "largest time between two values",
-    "without_transfusion": "freedom from transfusion",
-    "without_transfusion.product": "freedom from transfusion of",
-    "without_transfusion.when": "freedom from transfusion, when",
-    "without_transfusion.for": "freedom from transfusion, how long before",
-    "after": "where the search begins",
-    "after.nadir_within": "nadir sought up to day",
-    "events": "events",
-    "lines": "counts that must hold together",
-    "start": "earliest day",
-}
+__all__ = [
+    "Difference",
+    "SideBySide",
+    "compare_definitions",
+    "compare_outcome",
+    "known_definition",
+]
 
 
-class Difference(NamedTuple):
-    """One aspect in which two definitions differ; `not asked` where one does not speak of it."""
+class SideBySide(NamedTuple):
+    """One aspect of several definitions: what is said of it, and by which of them."""
 
     aspect: str
-    first: str
-    second: str
+    said: dict[str, list[str]]
+
+
+def known_definition(name: str) -> tuple[str, Definition]:
+    """Look a definition of the library up: its family and its validated rule.
+
+    Raises
+    ------
+    UsageError
+        It is not in the library.
+    """
+    library = definitions()
+    if name not in library:
+        close = difflib.get_close_matches(name, library, 1)
+        hint = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(library)}"
+        raise UsageError(f"`{name}` is not in the library; {hint}")
+    family, content = library[name]
+    return family, FAMILIES[family].model_validate(content)
 
 
 def compare_definitions(first: str, second: str) -> list[Difference]:
     """List what two definitions of one family say differently; names and sources apart.
+
+    1. Aspects are those of `stromal.protocol.wording.describe_definition`.
+    2. Two gradings are compared by `stromal.protocol.grading_comparison.compare_gradings`.
 
     Parameters
     ----------
@@ -66,44 +78,53 @@ def compare_definitions(first: str, second: str) -> list[Difference]:
     what makes them successive: values on different days / consecutive days
     largest time between two values: none / not asked
     """
-    (family, one), (other_family, other) = _known(first), _known(second)
+    (family, one), (other_family, other) = known_definition(first), known_definition(second)
     if family != other_family:
         raise UsageError(
             f"`{first}` defines {family} and `{second}` {other_family}; compare two of one family"
         )
-    said, rival = _flat(one), _flat(other)
-    return [
-        Difference(_ASPECTS.get(key, key.replace("_", " ")), _word(said, key), _word(rival, key))
-        for key in dict.fromkeys([*said, *rival])
-        if said.get(key) != rival.get(key)
-    ]
+    if isinstance(one, Grading) and isinstance(other, Grading):
+        return compare_gradings(one, other)
+    return differences(describe_definition(family, one), describe_definition(family, other))
 
 
-def _known(name: str) -> tuple[str, dict[str, Any]]:
-    """Look a definition up."""
+def compare_outcome(outcome: str) -> list[SideBySide]:
+    """Set all definitions of an outcome side by side, aspect by aspect.
+
+    Returns
+    -------
+    list of SideBySide
+        First the aspects in which they differ, then those in which all are alike. The family is
+        the first aspect where the definitions are of several.
+
+    Raises
+    ------
+    UsageError
+        No definition of the library has that outcome.
+    """
     library = definitions()
-    if name not in library:
-        close = difflib.get_close_matches(name, library, 1)
-        hint = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(library)}"
-        raise UsageError(f"`{name}` is not in the library; {hint}")
-    return library[name]
+    names = [name for name, (_, content) in library.items() if content.get("outcome") == outcome]
+    if not names:
+        known = list(dict.fromkeys(str(c["outcome"]) for _, c in library.values()
+                                   if c.get("outcome")))  # fmt: skip
+        close = difflib.get_close_matches(outcome, [*known, *library], 1)
+        hint = f"did you mean `{close[0]}`? " if close else ""
+        raise UsageError(
+            f"no definition of the library has the outcome `{outcome}`; {hint}"
+            f"there are: {', '.join(known) or 'none'}"
+        )
+    told: dict[str, dict[str, str]] = {}
+    for name in names:
+        family, rule = known_definition(name)
+        told[name] = {"family": family.replace("_", " ")} | dict(describe_definition(family, rule))
+    aspects = dict.fromkeys(aspect for said in told.values() for aspect in said)
+    rows = [SideBySide(aspect, _by_answer(told, aspect)) for aspect in aspects]
+    return sorted(rows, key=lambda row: len(row.said) == 1)
 
 
-def _flat(content: dict[str, Any], before: str = "") -> dict[str, str]:
-    """Flatten a definition to aspects and words."""
-    flat: dict[str, str] = {}
-    for key, value in content.items():
-        if key in _NAMES:
-            continue
-        if isinstance(value, dict):
-            flat |= _flat(cast("dict[str, Any]", value), f"{before}{key}.")
-        elif isinstance(value, list):
-            flat[before + key] = ", ".join(str(item) for item in cast("list[Any]", value))
-        else:
-            flat[before + key] = str(value)
-    return flat
-
-
-def _word(flat: dict[str, str], key: str) -> str:
-    """Give what a definition says of an aspect."""
-    return flat.get(key, "not asked")
+def _by_answer(told: dict[str, dict[str, str]], aspect: str) -> dict[str, list[str]]:
+    """Group definitions by what they say of an aspect."""
+    answers: dict[str, list[str]] = {}
+    for name, said in told.items():
+        answers.setdefault(said.get(aspect, NOT_ASKED), []).append(name)
+    return answers

@@ -19,7 +19,15 @@ from stromal.report.svg import clean
 from stromal.report.text import has_interval
 from stromal.report.timeline_layout import fit_text, spread, text_width, wrap_text
 
-__all__ = ["COLOURS", "STAMPS", "plot_curves", "plot_estimates", "plot_thumbnail"]
+__all__ = [
+    "COLOURS",
+    "SETTINGS",
+    "STAMPS",
+    "as_svg",
+    "plot_curves",
+    "plot_estimates",
+    "plot_thumbnail",
+]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#56b4e9", "#e69f00")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (7, 2, 1.5, 2)), (0, (1.5, 1.5)), "-", (0, (5, 2)))
@@ -29,7 +37,7 @@ STAMPS = {
     "teaching": "TEACHING DATA, not observed",
 }
 """What every table and figure says of data that were not observed."""
-_SETTINGS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -48,6 +56,7 @@ _SETTINGS: dict[str, Any] = {
     "lines.solid_capstyle": "butt",
     "figure.dpi": 72,
 }
+"""How every figure is written: its type, its ink, its lines."""
 _WIDTH, _LEFT, _RIGHT = 7.4, 0.85, 1.75  # inches
 _ROW = 0.175
 
@@ -86,7 +95,7 @@ def plot_curves(result: Result, *, data: str | None, anchor: str) -> str | None:
     unit, length = _unit(end)
     below = 0.55 + _ROW * (2 * len(groups) + 1)
     height = 2.75 + below
-    with cast("Any", mpl).rc_context({**_SETTINGS, "svg.hashsalt": f"curves {result.id}"}):
+    with cast("Any", mpl).rc_context({**SETTINGS, "svg.hashsalt": f"curves {result.id}"}):
         figure: Any = Figure(figsize=(_WIDTH, height))
         FigureCanvasSVG(figure)
         axes = figure.add_axes((
@@ -101,7 +110,7 @@ def plot_curves(result: Result, *, data: str | None, anchor: str) -> str | None:
         _dress(axes, result, ticks, end / length, f"{unit} from {anchor}")
         times = [0.0, *named] if data == "reconstruction" else [tick * length for tick in ticks]
         _write_at_risk(axes, groups, times, length, height - below - 0.12)
-        return _as_svg(figure, f"c-{result.id}", _described(result, groups))
+        return as_svg(figure, f"c-{result.id}", _described(result, groups))
 
 
 def _unit(days: float) -> tuple[str, float]:
@@ -254,7 +263,7 @@ def plot_estimates(result: Result, *, data: str | None) -> str | None:
     if len(rows) < 2:
         return None
     height = 0.62 + 0.27 * len(rows)
-    with cast("Any", mpl).rc_context({**_SETTINGS, "svg.hashsalt": f"estimates {result.id}"}):
+    with cast("Any", mpl).rc_context({**SETTINGS, "svg.hashsalt": f"estimates {result.id}"}):
         figure: Any = Figure(figsize=(_WIDTH, height))
         FigureCanvasSVG(figure)
         longest = max(text_width(_name_of(result, g, e), 9.0) for g, e in rows) / 72
@@ -289,7 +298,7 @@ def plot_estimates(result: Result, *, data: str | None) -> str | None:
         axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100 %"])
         axes.grid(axis="x", color="#ececec", linewidth=0.7)
         axes.set_axisbelow(True)
-        return _as_svg(figure, f"e-{result.id}", _described(result, result.groups))
+        return as_svg(figure, f"e-{result.id}", _described(result, result.groups))
 
 
 def _name_of(result: Result, group: Group, estimate: Estimate) -> str:
@@ -310,7 +319,7 @@ def plot_thumbnail(result: Result, *, data: str | None) -> str | None:
     rows = [(g, e) for g in result.groups for e in g.estimates if e.value is not None]
     if not curves and not rows:
         return None
-    with cast("Any", mpl).rc_context({**_SETTINGS, "svg.hashsalt": f"thumbnail {result.id}"}):
+    with cast("Any", mpl).rc_context({**SETTINGS, "svg.hashsalt": f"thumbnail {result.id}"}):
         height = 2.2 if curves else 0.75 + 0.5 * len(rows)
         figure: Any = Figure(figsize=(3.6, height))
         FigureCanvasSVG(figure)
@@ -321,7 +330,7 @@ def plot_thumbnail(result: Result, *, data: str | None) -> str | None:
             _small_estimates(axes, result, rows)
         if data in STAMPS:
             figure.text(0.99, 0.02, STAMPS[data], fontsize=6.5, color="#767676", ha="right")
-        return _as_svg(figure, f"t-{result.id}", _described(result, result.groups))
+        return as_svg(figure, f"t-{result.id}", _described(result, result.groups))
 
 
 def _small_curves(axes: Any, groups: Sequence[Group]) -> None:  # noqa: ANN401
@@ -370,7 +379,7 @@ def _described(result: Result, groups: Sequence[Group]) -> str:
     return f"{result.label}. " + "; ".join(parts)
 
 
-def _as_svg(figure: Any, key: str, described: str) -> str:  # noqa: ANN401
+def as_svg(figure: Any, key: str, described: str) -> str:  # noqa: ANN401
     """Write a figure as an element for a page: no header, no date, ids that occur once."""
     buffer = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
