@@ -6,7 +6,7 @@ import polars as pl
 
 from stromal.core import UsageError
 from stromal.endpoints.context import Context
-from stromal.endpoints.state_rules import known_days
+from stromal.endpoints.observed import known_days
 from stromal.endpoints.states import state_intervals
 from stromal.protocol.endpoints import EventSpec, StateEndpoint
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from stromal.core import UsageError
 from stromal.endpoints.kernels import FAIL, PASS
+from stromal.endpoints.observed import known_days
 from stromal.endpoints.runs import reading_limit
 from stromal.endpoints.series import Series, build_series
 from stromal.endpoints.state_kernels import OPEN, first_within, runs_from
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from stromal.endpoints.kernels import Ints
     from stromal.protocol.endpoints import StateEndpoint
 
-__all__ = ["Judged", "judge_rule", "known_days", "offsets_of", "state_series"]
+__all__ = ["Judged", "judge_rule", "offsets_of", "state_series"]
 
 _ALWAYS = -1_000_000
 _THOUSANDTHS = 1000
@@ -101,33 +102,6 @@ def state_series(context: Context, endpoint: StateEndpoint, rule: CountsHold | N
 def offsets_of(rows: pl.DataFrame, size: int) -> Ints:
     """Give where each participant's rows begin in a frame that is sorted by `p`."""
     return np.searchsorted(rows["p"].to_numpy(), np.arange(size + 1)).astype(np.int64)
-
-
-def known_days(context: Context, table: str, anchor: str, last: pl.DataFrame) -> pl.DataFrame:
-    """Give `p`, `from_day`, `to_day`: the days on which silence in a table means that nothing was.
-
-    The stretches of the coverage table; for participants without rows there, all days up to
-    `complete_until` or death; none where neither is known. Never after `last`.
-    """
-    held = context.covered(table)
-    covered = context.dated_coverage(table, anchor).select("p", "from_day", "to_day")
-    others = context.last_days(anchor).join(held, on="p", how="anti").select(
-        "p",
-        from_day=pl.lit(_ALWAYS, pl.Int32),
-        to_day=pl.min_horizontal("complete_until", "death"),
-    )  # fmt: skip
-    return (
-        pl.concat([covered, others], how="vertical_relaxed")
-        .drop_nulls()
-        .join(last, on="p")
-        .select(
-            "p",
-            pl.col("from_day").cast(pl.Int32),
-            to_day=pl.min_horizontal("to_day", "last").cast(pl.Int32),
-        )
-        .filter(pl.col("from_day") <= pl.col("to_day"))
-        .sort("p", "from_day")
-    )
 
 
 def _days(rows: pl.DataFrame) -> pl.DataFrame:
@@ -285,8 +259,8 @@ def _graded(context: Context, endpoint: StateEndpoint, rule: GradeHolds) -> Judg
         .join(_last(context, endpoint), on="p")
         .with_columns(
             day=(pl.col("day") + pl.col("anchor_day") - pl.col("own")).cast(pl.Int32),
-            sure=(count > 0) & (among == count),
-            never=(count > 0) & (among == 0),
+            sure=pl.col("covered") & (count > 0) & (among == count),
+            never=pl.col("covered") & (count > 0) & (among == 0),
         )
         .filter(pl.col("day").is_between(int(endpoint.state.start), "last"))
         .sort("p", "day")

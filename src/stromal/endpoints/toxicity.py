@@ -5,25 +5,26 @@ from __future__ import annotations
 import polars as pl
 
 from stromal.endpoints.context import Context, derived_frame
+from stromal.endpoints.observed import days_counted_on
 from stromal.protocol.endpoints import ChainEndpoint, EventCountEndpoint
 
-__all__ = ["counted_events", "derive_chain", "derive_event_count"]
+__all__ = ["counted_days", "counted_events", "derive_chain", "derive_event_count"]
 
 
 def counted_events(context: Context, endpoint: EventCountEndpoint) -> pl.DataFrame:
     """Give the rows of the events table that an event count counts: with `p` and relative `day`.
 
-    Death, as an event of its own, counts only where it is named.
+    Death, as an event of its own, counts only where it is named. With `distinct_after` an event of
+    the same name less than so many days after the one before it, or after its recorded end, is
+    left out: a chain of such events is one.
     """
     rule = endpoint.event_count
-    rows = context.dated("events", endpoint.from_).filter(pl.col("day") >= 0)
+    rows = context.dated("events", endpoint.from_)
     rows = (
         rows.filter(pl.col("event") != "death")
         if rule.events == "any"
         else rows.filter(pl.col("event").is_in(list(rule.events)))
     )
-    if endpoint.until is not None:
-        rows = rows.filter(pl.col("day") <= int(endpoint.until))
     if rule.grade_at_least is not None:
         rows = rows.filter(pl.col("grade") >= rule.grade_at_least)
     if rule.serious:
@@ -36,26 +37,59 @@ def counted_events(context: Context, endpoint: EventCountEndpoint) -> pl.DataFra
             .list.any()
             .fill_null(value=False)
         )
-    return rows.sort("p", "day", "record_id")
+    rows = rows.sort("p", "day", "record_id")
+    if rule.distinct_after is not None:
+        rows = _distinct(rows, int(rule.distinct_after))
+    rows = rows.filter(pl.col("day") >= int(endpoint.start))
+    if endpoint.until is not None:
+        rows = rows.filter(pl.col("day") <= int(endpoint.until))
+    return rows
+
+
+def _distinct(rows: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Keep the first of events of one name that follow each other closely."""
+    ended = pl.max_horizontal("day", pl.col("ended_day") - pl.col("anchor_day"))
+    before = ended.cum_max().shift(1).over("p", "event")
+    return rows.filter((pl.col("day") - before >= least).fill_null(value=True))
+
+
+def counted_days(context: Context, endpoint: EventCountEndpoint) -> pl.DataFrame:
+    """Give `p`, `day`, `record_id` of what is counted: events, or days with a transfusion."""
+    product = endpoint.event_count.transfused
+    if product is None:
+        return counted_events(context, endpoint).select("p", "day", "record_id")
+    rows = context.dated("transfusions", endpoint.from_).filter(
+        pl.col("product") == product, pl.col("day") >= int(endpoint.start)
+    )
+    if endpoint.until is not None:
+        rows = rows.filter(pl.col("day") <= int(endpoint.until))
+    return (
+        rows.sort("p", "day", "record_id")
+        .unique(["p", "day"], keep="first", maintain_order=True)
+        .select("p", "day", "record_id")
+    )
 
 
 def derive_event_count(context: Context, name: str, endpoint: EventCountEndpoint) -> pl.DataFrame:
     """Count each participant's events of the named kinds, from the anchor on.
 
-    1. Events before the anchor, after `until`, below the grade, or not judged related to any of the
-       named agents do not count. An event whose relatedness was not judged for each of the agents
-       is not counted as related; the note tells how many such events there were. An event without
-       grade does not count where a grade is asked for.
+    1. Events before `start` (the anchor itself, where it is not given), after `until`, below the
+       grade, or not judged related to any of the named agents do not count. An event whose
+       relatedness was not judged for each of the agents is not counted as related; the note tells
+       how many such events there were. An event without grade does not count where one is asked.
     2. `status` is `yes` with one event or more (`day` is the first one's), else `no`; `count` is
        the number of events.
+    3. Of transfusions the days count on which one was given.
+    4. With `per`, who was observed on no day (see `stromal.endpoints.burden.event_rates`) and had
+       no event is `not_evaluable`, and the note gives days observed and rate. An event on a day
+       that was not observed is counted, but is no part of the rate.
 
     Returns
     -------
     polars.DataFrame
         The columns of `stromal.endpoints.outcome.DERIVED_COLUMNS` and `count`.
     """
-    rule = endpoint.event_count
-    counted = counted_events(context, endpoint)
+    counted = counted_days(context, endpoint)
     per = counted.group_by("p", maintain_order=True).agg(
         count=pl.len(), day=pl.col("day").first(), because=pl.col("record_id")
     )
@@ -66,29 +100,75 @@ def derive_event_count(context: Context, name: str, endpoint: EventCountEndpoint
         .with_columns(pl.col("count").fill_null(0), pl.col("unjudged").fill_null(0))
     )
     known = pl.col("anchor_day").is_not_null()
-    agents = " or ".join(rule.related_to or [])
-    said = f"events related to {agents}" if agents else "events"
-    noun = pl.when(pl.col("count") == 1).then(pl.lit(said.replace("events", "event", 1))).otherwise(
-        pl.lit(said)
-    )  # fmt: skip
+    frame = _with_rate(context, endpoint, counted, frame)
+    said = _what(endpoint)
+    one = said.replace("days", "day", 1).replace("events", "event", 1)
+    noun = pl.when(pl.col("count") == 1).then(pl.lit(one)).otherwise(pl.lit(said))
     open_ = pl.when(pl.col("unjudged") > 0).then(
         pl.format("; relatedness was not judged for {} more", "unjudged")
     ).otherwise(pl.lit(""))  # fmt: skip
+    unseen = known & pl.col("unseen") & (pl.col("count") == 0)
     rows = frame.with_columns(
         status=pl.when(~known)
         .then(pl.lit("not_applicable"))
+        .when(unseen)
+        .then(pl.lit("not_evaluable"))
         .when(pl.col("count") > 0)
         .then(pl.lit("yes"))
         .otherwise(pl.lit("no")),
-        cause=pl.when(~known).then(pl.lit("anchor did not happen")),
-        note=pl.when(known).then(pl.format("{} {}{}.", "count", noun, open_)).otherwise(
-            pl.lit("The moment from which days count did not happen.")
-        ),
-        count=pl.when(known).then("count"),
+        cause=pl.when(~known)
+        .then(pl.lit("anchor did not happen"))
+        .when(unseen)
+        .then(pl.lit("no day was observed")),
+        note=pl.when(~known)
+        .then(pl.lit("The moment from which days count did not happen."))
+        .when(unseen)
+        .then(pl.lit("No day on which this would have been recorded was observed."))
+        .otherwise(pl.format("{} {}{}{}.", "count", noun, open_, "rated")),
+        count=pl.when(known & ~unseen).then("count"),
         day_low=pl.lit(None, pl.Int32),
         day_high=pl.lit(None, pl.Int32),
-    )  # fmt: skip
+    )
     return derived_frame(context, name, f"count of {said}", rows)
+
+
+def _what(endpoint: EventCountEndpoint) -> str:
+    """Name what is counted."""
+    rule = endpoint.event_count
+    if rule.transfused is not None:
+        return f"days with a transfusion of {rule.transfused.replace('_', ' ')}"
+    agents = " or ".join(rule.related_to or [])
+    return f"events related to {agents}" if agents else "events"
+
+
+def _with_rate(
+    context: Context, endpoint: EventCountEndpoint, counted: pl.DataFrame, frame: pl.DataFrame
+) -> pl.DataFrame:
+    """Add `unseen` (no day was observed) and `rated`, the rate in words; neither without `per`."""
+    per = endpoint.event_count.per
+    if per is None:
+        return frame.with_columns(unseen=pl.lit(value=False), rated=pl.lit(""))
+    spans = days_counted_on(context, endpoint)
+    inside = (
+        counted.join(spans, on="p")
+        .filter(pl.col("day").is_between("from_day", "to_day"))
+        .group_by("p")
+        .agg(inside=pl.len())
+    )
+    days = spans.group_by("p").agg(days=(pl.col("to_day") - pl.col("from_day") + 1).sum())
+    rate = (pl.col("inside").fill_null(0) * float(per) / pl.col("days")).round(2)
+    said = pl.format("; {} days observed, {} per {} days", "days", rate, pl.lit(int(per)))
+    return (
+        frame.join(days, on="p", how="left")
+        .join(inside, on="p", how="left")
+        .sort("p")
+        .with_columns(
+            unseen=pl.col("days").is_null(),
+            rated=pl.when(pl.col("days").is_null())
+            .then(pl.lit("; no day was observed, so there is no rate"))
+            .otherwise(said),
+        )
+    )
 
 
 def _unjudged(context: Context, endpoint: EventCountEndpoint) -> pl.DataFrame:
