@@ -7,6 +7,7 @@ chapter 78 (2 of 3 counts, reticulocytes below 60, marrow below 30 %); NCT024074
 
 import pytest
 
+from support.derived import counts, row_of
 from support.graded import graded
 
 pytestmark = pytest.mark.by_hand
@@ -219,3 +220,22 @@ def test_diagnosis(change, met):
 def test_diagnosis_asks_for_the_marrow():
     row = graded("AA_DIAGNOSIS", Hb=90.0, PLT=40.0)
     assert (row.grade, row.unknown) == (None, ["hypocellular"])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("SAA_NHLBI", "severe"), ("SAA_ARC_40", "not severe")]
+)
+def test_severity_from_a_study_folder(tmp_path, name, expected):
+    """Counts of day 4 and the marrow of day 1 are one assessment, 7 days wide."""
+    marrow = {"day": 1, "scale": "marrow", "item": "hypocellular", "value": "yes"}
+    measured = [
+        *counts({4: 400}, "ANC", unit="/uL"),
+        *counts({4: 30}, "PLT"),
+        *counts({4: 55}, "ARC"),
+    ]
+    endpoint = (
+        f"  severity:\n    label: Severity\n    graded: {{definition: {name}}}\n"
+        "    from: transplant\n    within: 7 d\n"
+    )
+    row = row_of(tmp_path, endpoint, measurements=measured, assessments=[marrow])
+    assert (row["status"], row["day"]) == (expected, 4)

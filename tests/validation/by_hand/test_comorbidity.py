@@ -7,9 +7,12 @@ Handbook 2024 chapter 11. Disease risk: EBMT Handbook 2024, Table 11.1.
 import itertools
 
 import numpy as np
+import polars as pl
 import pytest
 
+from stromal.endpoints.grading import grade
 from stromal.protocol.library import grading
+from support.derived import row_of
 from support.graded import graded
 
 pytestmark = pytest.mark.by_hand
@@ -21,8 +24,8 @@ WELL = {
          "rheumatologic", "peptic_ulcer", "solid_tumour", "valve", "cardiac", "oxygen",
          "chronic_hepatitis", "cirrhosis", "dialysis", "kidney_transplant"], "no",
     ),
-    "ejection_fraction": 60.0, "bmi": 24.0, "bilirubin": 0.6, "bilirubin_ULN": 1.2, "ALT": 20.0,
-    "ALT_ULN": 40.0, "AST": 20.0, "AST_ULN": 40.0, "creatinine": 0.9, "DLCO": 95.0, "FEV1": 95.0,
+    "ejection_fraction": 60.0, "bmi": 24.0, "bilirubin": 0.6, "bilirubin_uln": 1.2, "alt": 20.0,
+    "alt_uln": 40.0, "ast": 20.0, "ast_uln": 40.0, "creatinine": 0.9, "DLCO": 95.0, "FEV1": 95.0,
     "dyspnoea": "none or on more than slight activity",
 }  # fmt: skip
 OWN = {
@@ -51,9 +54,9 @@ SINGLE = [
     ({"bmi": 35.0}, 0), ({"bmi": 35.1}, 1),
     ({"bilirubin": 1.2}, 0), ({"bilirubin": 1.21}, 1), ({"bilirubin": 1.8}, 1),
     ({"bilirubin": 1.81}, 3),
-    ({"bilirubin": 3.3, "bilirubin_ULN": 2.2}, 1), ({"bilirubin": 3.31, "bilirubin_ULN": 2.2}, 3),
-    ({"ALT": 40.0}, 0), ({"ALT": 41.0}, 1), ({"ALT": 100.0}, 1), ({"ALT": 101.0}, 3),
-    ({"AST": 40.0}, 0), ({"AST": 41.0}, 1), ({"AST": 100.0}, 1), ({"AST": 101.0}, 3),
+    ({"bilirubin": 3.3, "bilirubin_uln": 2.2}, 1), ({"bilirubin": 3.31, "bilirubin_uln": 2.2}, 3),
+    ({"alt": 40.0}, 0), ({"alt": 41.0}, 1), ({"alt": 100.0}, 1), ({"alt": 101.0}, 3),
+    ({"ast": 40.0}, 0), ({"ast": 41.0}, 1), ({"ast": 100.0}, 1), ({"ast": 101.0}, 3),
     ({"creatinine": 2.0}, 0), ({"creatinine": 2.01}, 2),
     *(({test: value}, points) for test in ("DLCO", "FEV1")
       for value, points in ((81.0, 0), (80.5, 0), (80.4, 2), (80.0, 2), (66.0, 2), (65.5, 2),
@@ -102,12 +105,18 @@ TWO_AND_ONE = {
 
 @pytest.mark.parametrize("name", BOTH)
 def test_points_add_up(name):
+    """Two hundred people with comorbidities chosen by chance; their points added in plain Python."""
     rng = np.random.default_rng(20240811)
-    for chosen in rng.random((40, len(TWO_AND_ONE))) < 0.3:
-        present = list(itertools.compress(TWO_AND_ONE, chosen))
-        score = sum(TWO_AND_ONE[item] for item in present)
-        row = index(name, **dict.fromkeys(present, "yes"))
-        assert (row["score"], row.grade) == (score, group_of(score))
+    people = [
+        list(itertools.compress(TWO_AND_ONE, chosen))
+        for chosen in rng.random((200, len(TWO_AND_ONE))) < 0.3
+    ]
+    rows = [{**WELL, **OWN[name], **dict.fromkeys(present, "yes")} for present in people]
+    derived = grade(pl.DataFrame(rows), grading(name))
+    scores = [sum(TWO_AND_ONE[item] for item in present) for present in people]
+    assert derived["score"].to_list() == scores
+    assert derived["grade"].to_list() == [group_of(score) for score in scores]
+    assert set(derived["grade"]) == {"0", "1 or 2", "3 or more"}
 
 
 def test_known_points_decide_the_group():
@@ -128,12 +137,12 @@ def test_points_of_an_organ_may_be_recorded():
 
 
 def test_units_of_bilirubin_and_creatinine():
-    """A mole of bilirubin is 584.66 g, one of creatinine 113.12 g: 1 umol/L in mg/dL."""
+    """17.1 umol/L of bilirubin and 88.4 umol/L of creatinine are 1 mg/dL."""
     for name in BOTH:
         items = grading(name).items
-        assert items["bilirubin"].also["umol/L"] == pytest.approx(584.66e-4)
-        assert items["bilirubin_ULN"].also == items["bilirubin"].also
-        assert items["creatinine"].also["umol/L"] == pytest.approx(113.12e-4)
+        assert 17.1 * items["bilirubin"].also["umol/L"] == pytest.approx(1.0, rel=1e-12)
+        assert items["bilirubin_uln"].also == items["bilirubin"].also
+        assert 88.4 * items["creatinine"].also["umol/L"] == pytest.approx(1.0, rel=1e-12)
 
 
 LOW = ["AML favourable", "CLL", "CML", "indolent B-cell lymphoma"]
@@ -161,11 +170,14 @@ DISEASES = [
 STAGES = [*((s, "low") for s in EARLY), *((s, "high") for s in LATE)]
 
 
-@pytest.mark.parametrize(("disease", "risk"), DISEASES)
-def test_disease_risk_of_every_disease_and_stage(disease, risk):
-    for stage, of_stage in STAGES:
-        row = graded("DRI_ORIGINAL", disease=disease, stage=stage)
-        assert row.grade == GROUP[risk, of_stage], stage
+def test_disease_risk_of_every_disease_and_stage():
+    pairs = list(itertools.product(DISEASES, STAGES))
+    rows = [{"disease": disease, "stage": stage} for (disease, _), (stage, _) in pairs]
+    derived = grade(pl.DataFrame(rows), grading("DRI_ORIGINAL"))
+    assert derived["grade"].to_list() == [
+        GROUP[risk, of_stage] for (_, risk), (_, of_stage) in pairs
+    ]
+    assert len(pairs) == 15 * 8
 
 
 @pytest.mark.parametrize(
@@ -192,3 +204,26 @@ def test_disease_risk_with_unknown_parts():
 def test_a_disease_that_is_not_in_the_table_has_no_group():
     row = graded("DRI_ORIGINAL", disease="other", stage="relapse")
     assert (row.grade, row.could_be) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("creatinine", "bilirubin", "uln", "expected"),
+    [
+        ("176.8 umol/L", "17.1 umol/L", "17.1 umol/L", "0"),  # 2 mg/dL, and not above normal
+        ("177 umol/L", "17.1 umol/L", "1 mg/dL", "1 or 2"),
+        ("2 mg/dL", "1.5 mg/dL", "17.1 umol/L", "1 or 2"),
+        ("2 mg/dL", "1.6 mg/dL", "17.1 umol/L", "3 or more"),
+    ],
+)
+def test_units_in_a_study_folder(tmp_path, creatinine, bilirubin, uln, expected):
+    found = {**WELL, **OWN["HCT_CI_2005"], "creatinine": creatinine, "bilirubin": bilirubin,
+             "bilirubin_uln": uln, "bmi": "24 kg/m2"}  # fmt: skip
+    found |= {item: f"{found[item]} U/L" for item in ("alt", "alt_uln", "ast", "ast_uln")}
+    rows = [
+        {"day": 0, "scale": "comorbidity", "item": item, "value": str(value)}
+        for item, value in found.items()
+    ]
+    endpoint = (
+        "  index:\n    label: Index\n    graded: {definition: HCT_CI_2005}\n    from: transplant\n"
+    )
+    assert row_of(tmp_path, endpoint, assessments=rows)["status"] == expected

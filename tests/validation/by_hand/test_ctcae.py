@@ -6,6 +6,7 @@ a count at a limit has the lower grade.
 
 import pytest
 
+from support.derived import counts, row_of
 from support.graded import graded
 
 pytestmark = pytest.mark.by_hand
@@ -157,3 +158,26 @@ def test_infusion_reaction_of_which_little_is_known():
     known = {k: v for k, v in NOTHING.items() if k != "hospitalised"}
     row = graded("CTCAE_INFUSION_REACTION", reaction="yes", **known)
     assert (row.grade, row.could_be, row.unknown) == (None, ["1", "3"], ["hospitalised"])
+
+
+def from_records(folder, name, anc, **person):
+    endpoint = (
+        f"  grade:\n    label: Grade\n    graded: {{definition: {name}}}\n    from: transplant\n"
+    )
+    row = row_of(folder, endpoint, people=person, measurements=counts({5: anc}, unit="/uL"))
+    return row["status"], row["day"], row["cause"]
+
+
+@pytest.mark.parametrize(("name", "grade"), [("CTCAE_V5_ANC", "4"), ("CTCAE_V6_ANC", "3")])
+def test_grades_from_a_study_folder(tmp_path, name, grade):
+    """400/uL is 0.4: the grade carries its version."""
+    assert from_records(tmp_path, name, 400) == (grade, 5, None)
+
+
+def test_a_lower_limit_of_normal_from_the_participants_table(tmp_path):
+    assert from_records(tmp_path, "CTCAE_V5_ANC", 1700, ANC_LLN="1.8") == ("1", 5, None)
+
+
+def test_without_a_lower_limit_of_normal_nothing_is_derived(tmp_path):
+    status, day, cause = from_records(tmp_path, "CTCAE_V5_ANC", 1700)
+    assert (status, day, cause) == ("not_evaluable", None, "grade 0 or 1")

@@ -7,6 +7,7 @@ Limits: EBMT Handbook 2024 chapter 24 (5000, 10 to 60 minutes); 7500 at 1 hour (
 import pytest
 
 from stromal.protocol.library import grading
+from support.derived import row_of
 from support.graded import graded
 
 pytestmark = pytest.mark.by_hand
@@ -77,11 +78,32 @@ def test_a_dose_of_nothing_gives_no_increment():
 
 @pytest.mark.parametrize("name", ["CCI_5000_1H", "CCI_7500_1H", "CCI_4500_24H"])
 def test_other_units(name):
-    """8000/uL is 8 x 10*9/L; 300 x 10*9 and 3e11 are 3 x 10*11; an hour has 60 minutes."""
+    """8000/uL is 8 x 10*9/L; 300 x 10*9 platelets are 3 x 10*11; an hour has 60 minutes."""
     items = grading(name).items
     assert 8000 * items["before"].also["/uL"] == pytest.approx(8.0)
     assert 20 * items["count"].also["10*3/uL"] == 20
     assert 300 * items["dose"].also["10*9"] == pytest.approx(3.0)
-    assert 3e11 * items["dose"].also["1"] == pytest.approx(3.0)
     if "after" in items:
         assert items["after"].also["h"] == 60
+
+
+@pytest.mark.parametrize(
+    ("before", "count", "after", "dose"),
+    [
+        ("8 10*9/L", "20 10*9/L", "30 min", "3 10*11"),
+        ("8000 /uL", "20 10*3/uL", "0.5 h", "300 10*9"),
+    ],
+)
+def test_the_worked_example_from_a_study_folder(tmp_path, before, count, after, dose):
+    values = {"before": before, "count": count, "after": after, "dose": dose,
+              "body_surface": "1.7 m2"}  # fmt: skip
+    rows = [
+        {"day": 3, "scale": "platelet_transfusion", "item": item, "value": value}
+        for item, value in values.items()
+    ]
+    endpoint = (
+        "  cci:\n    label: Increment\n    graded: {definition: CCI_5000_1H}\n"
+        "    from: transplant\n"
+    )
+    row = row_of(tmp_path, endpoint, assessments=rows)
+    assert (row["status"], row["day"]) == ("adequate", 3)
