@@ -382,8 +382,13 @@ def _ungraded(context: Context, rival: Rival, measured: set[str]) -> str:
     if scale in set(context.records["assessments"]["scale"].unique().to_list()):
         return ""
     items: list[Any] = list(rule["items"].values())
-    columns = set(context.records["participants"].columns)
-    if any(item.analyte in measured or item.variable in columns for item in items):
+    people = context.records["participants"]
+    columns = {name for name in people.columns if people[name].null_count() < people.height}
+    if any(item.analyte in measured for item in items):
+        return ""
+    if all(item.variable is not None for item in items) and any(
+        item.variable in columns for item in items
+    ):
         return ""
     return f"nobody was assessed on the scale `{scale}`"
 

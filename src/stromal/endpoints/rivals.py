@@ -69,13 +69,20 @@ def is_unverified(rule: Definition) -> bool:
 
 
 @functools.cache
+def _library() -> tuple[Rival, ...]:
+    """Validate the definitions of the library once."""
+    return tuple(
+        Rival(name, family, FAMILIES[family].model_validate(content))
+        for name, (family, content) in definitions().items()
+    )
+
+
 def outcomes() -> dict[str, list[Rival]]:
     """Give the definitions of the library by the outcome that they define."""
     found: dict[str, list[Rival]] = {}
-    for name, (family, content) in definitions().items():
-        if content.get("outcome"):
-            rule = FAMILIES[family].model_validate(content)
-            found.setdefault(str(content["outcome"]), []).append(Rival(name, family, rule))
+    for rival in _library():
+        if rival.rule.outcome:
+            found.setdefault(rival.rule.outcome, []).append(rival)
     return found
 
 
@@ -160,13 +167,11 @@ def _alike(spec: Endpoint) -> list[Rival]:
     if family is None or rule is None:
         return []
     key = _kind(rule)
-    found: list[Rival] = []
-    for name, (kind, content) in definitions().items():
-        if kind == family:
-            other = FAMILIES[family].model_validate(content)
-            if _kind(other) == key or name == rule.definition:
-                found.append(Rival(name, family, other))
-    return found
+    return [
+        rival
+        for rival in _library()
+        if rival.family == family and (_kind(rival.rule) == key or rival.name == rule.definition)
+    ]
 
 
 def _kind(rule: Definition) -> object:
