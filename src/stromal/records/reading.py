@@ -18,6 +18,7 @@ from stromal.records.consistency import find_between_rows
 from stromal.records.cutoff import cut_tables
 from stromal.records.dating import date_sheets
 from stromal.records.files import RECORDS_FOLDER, find_files, read_sheet
+from stromal.records.imputed import bound_imputed_zeros
 from stromal.records.infused import find_in_infusions
 from stromal.records.lifetimes import find_in_time, set_aside_after_death
 from stromal.records.measured import read_values
@@ -42,8 +43,9 @@ def read_records(
     4. Rows are checked against each other and against the protocol's names.
     5. With any fault nothing is handed on.
     6. With a data cutoff, what is dated after it is left out (`stromal.records.cutoff`).
-    7. What was observed after a death is set aside, and everything that may be true but should not
-       be becomes a finding.
+    7. What was observed after a death is set aside. Neutrophils that a source wrote as 0 without
+       counting them become bounds (`stromal.records.imputed`).
+    8. Everything that may be true but should not be becomes a finding.
 
     Rows of dated tables come in the order of participant, day and record; participants in the order
     of their file.
@@ -91,8 +93,12 @@ def read_records(
     if data_cutoff is not None:
         frames, counts = cut_tables(tables, frames, protocol.day_zero, data_cutoff)
     frames, aside, findings = set_aside_after_death(tables, frames)
+    frames["measurements"], imputed = bound_imputed_zeros(
+        frames["measurements"], frames["participants"]
+    )
     records = TrialRecords(about, frames, (), aside, data_cutoff, counts)
     findings += [
+        *imputed,
         *find_in_time(protocol, tables, records),
         *find_in_infusions(protocol, records),
         *find_between_rows(protocol, records),

@@ -72,8 +72,35 @@ def test_two_episodes_are_adjudicated_as_intervals_and_one_never_engrafted():
 
 
 def test_zeros_that_the_source_imputes_are_below_the_threshold(whole):
-    """494@6 has 0 on day 0, then 1.0, 0.8, 0.5: that is the way down, not a recovery."""
-    assert "nadir 0 on day 10" in whole["494@6"]["note"]
+    """494@6 has 0 on day 0, then 1.0, 0.8, 0.5: that is the way down, not a recovery.
+
+    The nadir lies where leucocytes were lowest: 0.3 on days 6 to 8.
+    """
+    assert "0.3 on day 8" in whole["494@6"]["note"]
+    assert whole["494@6"]["day"] == 11
+
+
+def test_the_imputed_zeros_are_a_finding(tmp_path):
+    """Count zeros from day 0 on, beside leucocytes below the lowest that have neutrophils."""
+    draws = {}
+    for row in pl.read_csv(LIAO / "counts.csv").iter_rows(named=True):
+        if row["day_from_hct"] >= 0:
+            key = (row["episode"], row["day_from_hct"])
+            draws.setdefault(key, {})[row["test"]] = row["value_1e9_per_L"]
+    pairs = {
+        key: (draw["ANC"], draw["WBC"])
+        for key, draw in draws.items()
+        if draw.get("ANC") is not None and draw.get("WBC")
+    }
+    limit = min(white for neutrophils, white in pairs.values() if neutrophils > 0)
+    zeros = {key for key, (_, white) in pairs.items() if white < limit}
+    study = import_liao(tmp_path)
+    records = read_records(study, read_protocol(study))
+    (finding,) = [found for found in records.findings if found.rule == "imputed-zeros"]
+    assert f"All {len(zeros)} neutrophil counts" in finding.what
+    assert f"up to {max(pairs[key][1] for key in zeros):g} are exactly 0" in finding.what
+    assert f"of {len({episode for episode, _ in zeros})} participants" in finding.what
+    assert limit == 0.6
 
 
 def test_leucocytes_alone_show_the_fall(whole):
