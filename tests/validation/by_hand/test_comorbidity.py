@@ -105,7 +105,7 @@ TWO_AND_ONE = {
 
 @pytest.mark.parametrize("name", BOTH)
 def test_points_add_up(name):
-    """Two hundred people with comorbidities chosen by chance; their points added in plain Python."""
+    """Two hundred people, comorbidities chosen by chance; points added in plain Python."""
     rng = np.random.default_rng(20240811)
     people = [
         list(itertools.compress(TWO_AND_ONE, chosen))

@@ -5,6 +5,7 @@ Maps: myeloma comorbidity index calculator; PMID 30425939; NIH 2014 form (PMC432
 
 import pytest
 
+from stromal.core import UsageError
 from support.graded import graded
 
 pytestmark = pytest.mark.by_hand
@@ -53,3 +54,8 @@ def test_the_maps_do_not_stand_for_each_other():
     assert [graded(name, kps=90.0).grade for name in MAPS] == ["0", "1", "1"]
     assert [graded(name, kps=70.0).grade for name in MAPS] == ["1", "2", "2"]
     assert [graded(name, kps=60.0).grade for name in MAPS] == ["2", "3", "2"]
+
+
+def test_what_is_no_number_is_refused():
+    with pytest.raises(UsageError, match="`kps` is a number in 1; got 'good'"):
+        graded("ECOG_FROM_KPS_BANDS", kps="good")

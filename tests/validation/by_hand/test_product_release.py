@@ -7,6 +7,7 @@ Res Ther 2020 (10.1186/s13287-020-01696-6) Table 4.
 
 import pytest
 
+from stromal.core import UsageError
 from support.graded import graded
 
 pytestmark = pytest.mark.by_hand
@@ -123,3 +124,13 @@ def test_the_same_cells_under_every_rule():
         "MSC_RELEASE_BMJ_OPEN": "fail",  # CD105 must be above 95
         "MSC_RELEASE_SCRT_2020": "fail",  # viability must be at least 85
     }
+
+
+@pytest.mark.parametrize(
+    ("item", "value", "told"),
+    [("adherent", "maybe", "one of no, yes; got 'maybe'"), ("CD73", "high", "a number in %"),
+     ("CD73_criterion", "pass", "is derived and cannot be recorded")],
+)  # fmt: skip
+def test_what_a_criterion_cannot_be_is_refused(item, value, told):
+    with pytest.raises(UsageError, match=told):
+        graded("MSC_ISCT_2006", **{**GOOD["MSC_ISCT_2006"], item: value})
