@@ -152,7 +152,7 @@ def schedule(study: Study, output: Output = None, cutoff: Cutoff = None) -> None
 
 
 @app.command()
-def derive(
+def derive(  # noqa: PLR0913, PLR0917  (one argument an option)
     study: Study,
     output: Output = None,
     cutoff: Cutoff = None,
@@ -173,6 +173,9 @@ def derive(
     unverified: Annotated[
         bool, typer.Option("--unverified", help="With --every: also what nobody could verify.")
     ] = False,
+    episodes: Annotated[
+        bool, typer.Option("--episodes", help="The episodes of the states, one row an episode.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Derive every endpoint for every participant, with the records that decided."""
     import polars as pl
@@ -190,6 +193,9 @@ def derive(
         raise UsageError(
             f"`{endpoint}` is no endpoint of this study; there are: {', '.join(protocol.endpoints)}"
         )
+    if episodes:
+        _derive_episodes(context, endpoint, output)
+        return
     names = [name for name in context.derived if endpoint in {None, name}]
     frames = [context.derived[name] for name in protocol.endpoints if name in names]
     if not frames or records["participants"].is_empty():
@@ -204,6 +210,25 @@ def derive(
         label = protocol.endpoints[frame["endpoint"][0]].label
         shown = frame.select("participant_id", "status", "day", "day_low", "day_high", "note")
         _print_frame(shown, label, records.about.data)
+
+
+def _derive_episodes(context: Context, endpoint: str | None, output: Path | None) -> None:
+    """Print and write the episodes of the states, or of one of them."""
+    import polars as pl
+
+    from stromal.endpoints.states import derive_episodes
+    from stromal.endpoints.states import episodes as episodes_of
+    from stromal.protocol.endpoints import StateEndpoint
+
+    protocol, records = context.protocol, context.records
+    found = derive_episodes(context) if endpoint is None else episodes_of(context, endpoint)
+    _write(_stamped(found, protocol, records), output)
+    for name, spec in protocol.endpoints.items():
+        if isinstance(spec, StateEndpoint) and endpoint in {None, name}:
+            shown = found.filter(pl.col("endpoint") == name).drop("endpoint", "because", "note")
+            _print_frame(shown, spec.label, records.about.data)
+    if not any(isinstance(spec, StateEndpoint) for spec in protocol.endpoints.values()):
+        out.print("The protocol has no states.", highlight=False)
 
 
 @app.command()

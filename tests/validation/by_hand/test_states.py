@@ -172,7 +172,8 @@ def test_a_log_that_begins_late_cannot_show_that_there_was_no_dependence(tmp_pat
 
 def test_units_and_days_are_counted_apart(tmp_path):
     heavy = "{definition: IWG_2018_HTB}"
-    text = f"  state:\n    label: State\n    state: {heavy}\n    from: transplant\n" + (
+    text = (
+        f"  state:\n    label: State\n    state: {heavy}\n    from: transplant\n"
         "    competing: [death]\n"
     )
     rows = given(0, 30, 60, 111, product="red_cells", units=2)
@@ -283,5 +284,5 @@ def test_poor_graft_function_of_tang_2018_as_a_state(tmp_path):
     high = [*counts(dict.fromkeys(well, 40), "PLT"), *counts(dict.fromkeys(well, 1.5), "ANC"),
             *counts(dict.fromkeys(well, 95), "Hb")]  # fmt: skip
     context = context_of(tmp_path, text, measurements=[*low, *high])
-    # low from day 20, looked for from day 29 on (beyond day 28), 14 days by day 42; well from 60
-    assert told(context, *SPAN) == [(29, 42, 60, "resolved", 59)]
+    # low from day 20, looked for from day 28 on, over 14 days by day 42; well from day 60 on
+    assert told(context, *SPAN) == [(28, 42, 60, "resolved", 59)]
