@@ -71,7 +71,7 @@ class Multiverse:
     outcome
         The outcome that the definitions share; None where the library gives them none.
     anchor
-        The moment from which days count.
+        The moment from which days count, in words.
     own
         Name of the protocol's own definition; None where the protocol has no such endpoint.
     rivals
@@ -188,10 +188,15 @@ def _derive_group(
     name, spec = next(iter(specs.items()))
     rivals = rival_definitions(specs)
     anchor: str = getattr(spec, "from_", "") or vars(spec)["assessed"].from_
-    own = rivals[0].name
+    own, moment = rivals[0].name, _moment(context, anchor)
     label = spec.label if len(specs) == 1 else asked.replace("_", " ")
-    empty = Multiverse(name, label, _outcome(rivals), anchor, own, tuple(rivals), pl.DataFrame())
+    empty = Multiverse(name, label, _outcome(rivals), moment, own, tuple(rivals), pl.DataFrame())
     return _derive_rivals(context, empty, spec, unverified=unverified)
+
+
+def _moment(context: Context, anchor: str) -> str:
+    """Name a moment by its label."""
+    return context.protocol.anchors[anchor].label or anchor.replace("_", " ")
 
 
 def _outcome(rivals: list[Rival]) -> str | None:
@@ -219,7 +224,9 @@ def _derive_outcome(
             f"`{name}` is a response, and when it is assessed is the protocol's choice; write an "
             "endpoint with `assessed` into the protocol"
         )
-    empty = Multiverse(name, label, name, anchor, None, tuple(rivals), pl.DataFrame())
+    empty = Multiverse(
+        name, label, name, _moment(context, anchor), None, tuple(rivals), pl.DataFrame()
+    )
     return _derive_rivals(context, empty, spec, unverified=unverified)
 
 

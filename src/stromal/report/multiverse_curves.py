@@ -77,6 +77,8 @@ def draw_curves(figure: Any, multiverse: Multiverse, *, top: float, tall: float)
     end = max([one.days[-1] for one in found] + [1.0])
     for place in reversed(range(len(groups))):
         one = found[place]
+        if not one.n:
+            continue
         axes.step([*one.days, end], [100 * v for v in [*one.values, one.values[-1]]],
                   where="post", color=colour_of(place), linewidth=2.6 if place == 0 else 1.5,
                   linestyle=_LINES[place % len(_LINES)], zorder=3 if place == 0 else 4)  # fmt: skip
@@ -106,8 +108,11 @@ def _label(
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         out = f" ({one.left_out} left out)" if one.left_out else ""
         told = f": {100 * one.values[-1]:.0f} %, n {one.n}{out}"
+        if not one.n:
+            told = ": nobody can be judged"
         name = fit_text(names[0] + more, 8.0, room - text_width(told, 8.0))
-        axes.plot([1.002, 1.028], [ends[place] / 102, places[place] / 102],
+        if one.n:
+            axes.plot([1.002, 1.028], [ends[place] / 102, places[place] / 102],
                   transform=axes.transAxes, color=colour_of(place), linewidth=0.9,
                   clip_on=False)  # fmt: skip
         axes.text(1.034, places[place] / 102, name + told, transform=axes.transAxes, fontsize=8,

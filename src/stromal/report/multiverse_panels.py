@@ -195,7 +195,7 @@ def _write_heading(
 def _totals(row: dict[str, Any], place: int) -> tuple[str, str]:
     """Say in two lines what a definition gives, and what it moves."""
     median = "" if row["median_day"] is None else f", median day {row['median_day']:g}"
-    told = f"{row['event']} with the event{median}"
+    told = f"{row['event']} event{'' if row['event'] == 1 else 's'}{median}"
     if place == 0:
         return told, "reference"
     moved = [f"{row[word]} {word}" for word in ("earlier", "later") if row[word]]
@@ -242,6 +242,7 @@ def _draw_rows(
         if mine["status"] == "event" and place:
             axes.plot([mine["day"]] * 2, [y - 0.42, y + 0.42], color=_OWN_DAY, linewidth=2.2,
                       zorder=2, solid_capstyle="butt")  # fmt: skip
+        row = {**row, "back": _TINT if row["status"] != mine["status"] else "white"}
         _draw_mark(axes, y, row, place, same=row["day"] == mine["day"], small=small)
 
 
@@ -277,10 +278,12 @@ def _draw_mark(
         axes.plot([day], [y], marker=">", linestyle="none", markersize=size, color=_SOFT,
                   markerfacecolor="white", zorder=4)  # fmt: skip
     else:
+        back = row["back"]
         told = "no verdict" if status is None else str(status).replace("_", " ")
         axes.annotate(told, (0, y), xycoords=("axes fraction", "data"), xytext=(3, 0),
                       textcoords="offset points", va="center", color=_SOFT,
-                      fontsize=5.6 if small else 6.4, fontstyle="italic")  # fmt: skip
+                      fontsize=5.6 if small else 6.4, fontstyle="italic", zorder=5,
+                      bbox={"facecolor": back, "edgecolor": "none", "pad": 0.6})  # fmt: skip
 
 
 def _draw_spread(

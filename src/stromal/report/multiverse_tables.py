@@ -152,7 +152,7 @@ def tabulate_levels(multiverse: Multiverse) -> pl.DataFrame:
             .iter_rows()
         )
         order = [*level_order(multiverse, name), *_NO_LEVEL]
-        told = [f"{level.replace('_', ' ')} {counts[level]}" for level in order if level in counts]
+        told = [f"{level.replace('_', ' ')}: {counts[level]}" for level in order if level in counts]
         n, same, kappa = kappa_with_reference(multiverse, name)
         own = name == multiverse.reference
         rows.append(
@@ -174,7 +174,7 @@ def tabulate_transitions(multiverse: Multiverse) -> pl.DataFrame:
         by_reference=pl.col("own").str.replace_all("_", " "),
         by_this=pl.col("level").str.replace_all("_", " "),
         participants="n",
-    ).rename({"by_reference": f"by {multiverse.reference}", "by_this": "by this definition"})
+    ).rename({"by_reference": "by the reference *", "by_this": "by this definition"})
 
 
 def tabulate_participants(multiverse: Multiverse) -> pl.DataFrame:

@@ -31,7 +31,8 @@ def draw_tiles(figure: Any, multiverse: Multiverse, *, top: float) -> None:  # n
     1. Participants stand in the same column in every row, sorted by the level of the first
        definition; a tile with an orange frame has another level than there.
     2. Above `MOST_ROWS` participants each row is a bar of its levels, the first level at the left.
-    3. Levels go from dark (the first) to light; white is not evaluable or not applicable.
+    3. The best level, or the most severe grade, is the darkest; white is not evaluable or not
+       applicable.
     """
     height = figure.get_figheight()
     tall = _ROW * len(multiverse.derived())
@@ -50,7 +51,7 @@ def draw_tiles(figure: Any, multiverse: Multiverse, *, top: float) -> None:  # n
     own = _levels(multiverse, multiverse.reference)
     for y, name in enumerate(multiverse.derived()):
         levels = _levels(multiverse, name)
-        order = level_order(multiverse, name)
+        order = _dark_first(multiverse, name)
         _write_name(axes, multiverse, name, y, levels, order)
         if len(people) <= MOST_ROWS:
             for x, person in enumerate(people):
@@ -62,6 +63,13 @@ def draw_tiles(figure: Any, multiverse: Multiverse, *, top: float) -> None:  # n
         _write_people(axes, people, len(multiverse.derived()))
 
 
+def _dark_first(multiverse: Multiverse, name: str) -> list[str]:
+    """List the levels of one definition: the best first, of grades the most severe first."""
+    order = level_order(multiverse, name)
+    rule = next(rival.rule for rival in multiverse.rivals if rival.name == name)
+    return order[::-1] if hasattr(rule, "grades") else order
+
+
 def _levels(multiverse: Multiverse, name: str) -> dict[str, str | None]:
     """Give each participant's level by one definition."""
     rows = multiverse.rows.filter(pl.col("definition") == name)
@@ -70,7 +78,7 @@ def _levels(multiverse: Multiverse, name: str) -> dict[str, str | None]:
 
 def _sorted_people(multiverse: Multiverse) -> list[str]:
     """Sort the participants by the level of the first definition."""
-    order = level_order(multiverse, multiverse.reference)
+    order = _dark_first(multiverse, multiverse.reference)
     levels = _levels(multiverse, multiverse.reference)
     return sorted(
         levels,
@@ -147,12 +155,12 @@ def _write_name(
                   fontweight="bold" if own else "normal", annotation_clip=False)  # fmt: skip
     counted = [*order, "not_evaluable", "not_applicable"]
     told = ", ".join(
-        f"{level.replace('_', ' ')} {n}"
+        f"{level.replace('_', ' ')}: {n}"
         for level in counted
         if (n := sum(one == level for one in levels.values()))
     )
     if own:
-        told += ". The protocol’s own" if multiverse.own is not None else ". Compared with"
+        told += ". The protocol’s own" if multiverse.own is not None else ". The reference"
     else:
         n, same, kappa = kappa_with_reference(multiverse, name)
         told += f". The same: {same} of {n}"
