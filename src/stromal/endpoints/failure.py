@@ -9,9 +9,10 @@ from stromal.endpoints.context import Context, derived_frame
 from stromal.endpoints.kernels import FAIL, PASS
 from stromal.endpoints.provisos import happened, judge_provisos
 from stromal.endpoints.recovery import recovery_series
-from stromal.protocol.endpoints import FailureEndpoint, RecoveryEndpoint
+from stromal.protocol.endpoints import FailureEndpoint, RecoveryEndpoint, provisos_of
+from stromal.protocol.provisos import AssessmentProviso
 
-__all__ = ["LONGEST_SILENCE", "derive_failure"]
+__all__ = ["LONGEST_SILENCE", "days_of_failure", "derive_failure"]
 
 LONGEST_SILENCE = 6
 """Most days in a row without a count that still show that a count never rose (our choice).
@@ -43,8 +44,8 @@ def derive_failure(context: Context, name: str, endpoint: FailureEndpoint) -> pl
        recovery could still have been seen to begin. Otherwise `not_evaluable`, and the cause names
        what is not known.
 
-    `day_low` is day `by` for an event; `day_high` too, unless recovery could have begun by then
-    unseen.
+    `day_low` is day `by` for an event; `day_high` too, unless a run fits between two counts, where
+    it may have come and gone unseen.
 
     Returns
     -------
@@ -115,14 +116,11 @@ def _not_reached(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame:
             "endpoint of that name, or spell the rule out with another"
         )
     plain = name.replace("_", " ")
-    rows = context.derived[name].select(
-        "participant_id", "status", "cause", "because", low="day_low", other="anchor_day"
-    )
+    rows = context.derived[name].select("participant_id", "status", "cause", "because")
     frame = (
         people.join(rows, on="participant_id", how="left")
         .join(happened(context, name, endpoint.from_), on="p")
         .join(_counts(context, endpoint), on="p", how="left")
-        .join(context.anchor(endpoint.from_).rename({"anchor_day": "own"}), on="p")
         .sort("p")
     )
     reached = (pl.col("at") <= by).fill_null(value=False)
@@ -156,34 +154,32 @@ def _not_reached(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame:
                 .then(pl.format(" ({})", "cause")).otherwise(pl.lit("")),
             )
         ),
-        unseen=(pl.col("low") + pl.col("other") - pl.col("own") <= by).fill_null(value=False),
+        unseen=(pl.col("silence") >= pl.col("fits")).fill_null(value=False),
         reached_by=pl.when(reached).then("because").otherwise("last_records"),
     )  # fmt: skip
 
 
 def _counts(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame:
-    """Give `last_failure`, `silence` and `last_records` of the counts that a recovery rests on.
+    """Give `last_failure`, `silence`, `fits` and `last_records` of the counts of a recovery.
 
     `last_failure`: last day with a count that ends every run. `silence`: most days in a row without
-    a count, from the anchor to the first count on day `by` or later (else to the last).
+    a count, from the anchor to the first count on day `by` or later (else to the last). `fits`:
+    days into which a run fits.
     """
     spec = context.protocol.endpoints[endpoint.failure.endpoint or ""]
     if not isinstance(spec, RecoveryEndpoint):
         return pl.DataFrame(
             schema={"p": pl.Int64, "last_failure": pl.Int32, "silence": pl.Int32,
-                    "last_records": pl.List(pl.String)}
+                    "fits": pl.Int32, "last_records": pl.List(pl.String)}
         )  # fmt: skip
     by = int(endpoint.failure.by)
     series, _ = recovery_series(context, spec)
-    shift = context.anchor(spec.from_).rename({"anchor_day": "other"}).join(
-        context.anchor(endpoint.from_).rename({"anchor_day": "own"}), on="p"
-    )  # fmt: skip
     told = (
         series.rows.filter(
             pl.col("status").is_in([PASS, FAIL]) & (pl.col("records").list.len() > 0)
         )
-        .join(shift, on="p")
-        .select("p", "status", "records", day=pl.col("day") + pl.col("other") - pl.col("own"))
+        .join(_shift(context, endpoint, spec), on="p")
+        .select("p", "status", "records", day=pl.col("day") + pl.col("shift"))
         .sort("p", "day")
         .with_columns(before=pl.col("day").shift(1).over("p").fill_null(0))
     )
@@ -192,7 +188,59 @@ def _counts(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame:
     return told.group_by("p", maintain_order=True).agg(
         last_failure=pl.col("day").filter(failing).max(),
         silence=(pl.col("day") - pl.col("before") - 1).filter(needed).max(),
+        fits=pl.lit(spec.recovery.span + 1),
         last_records=pl.col("records").filter(failing & (pl.col("day") >= by)).first(),
+    )
+
+
+def days_of_failure(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame:
+    """Give the counts of the recovery that did not come, and what was assessed, day by day.
+
+    Returns
+    -------
+    polars.DataFrame
+        `part` (empty), `day` (from the endpoint's anchor), `seen`, `verdict`, `records`.
+    """
+    rule = endpoint.failure
+    assessments = context.dated("assessments", endpoint.from_)
+    scales = [part.assessment for part in provisos_of(endpoint)
+              if isinstance(part, AssessmentProviso)]  # fmt: skip
+    seen = [
+        assessments.filter(pl.col("scale").is_in(scales)).select(
+            part=pl.lit(""),
+            day=pl.col("day").cast(pl.Int32),
+            seen=pl.concat_str("scale", "item", "value", separator=" ", ignore_nulls=True),
+            verdict=pl.lit("assessed"),
+            records=pl.concat_list("record_id"),
+        )
+    ]
+    spec = context.protocol.endpoints.get(rule.endpoint or "")
+    if isinstance(spec, RecoveryEndpoint):
+        series, _ = recovery_series(context, spec)
+        words = {PASS: "recovered", FAIL: "not recovered"}
+        days = series.rows.with_columns(seen=series.reasons).join(_shift(context, endpoint, spec),
+                                                                  on="p")  # fmt: skip
+        seen.append(
+            days.select(
+                part=pl.lit(""),
+                day=(pl.col("day") + pl.col("shift")).cast(pl.Int32),
+                seen="seen",
+                verdict=pl.col("status").replace_strict(
+                    words, default="open", return_dtype=pl.String
+                ),
+                records="records",
+            )
+        )
+    return pl.concat(seen).sort("day", maintain_order=True)
+
+
+def _shift(context: Context, endpoint: FailureEndpoint, spec: RecoveryEndpoint) -> pl.DataFrame:
+    """Give `p`, `shift`: what is added to days of the recovery to count from the failure's own."""
+    return (
+        context.anchor(spec.from_)
+        .rename({"anchor_day": "other"})
+        .join(context.anchor(endpoint.from_).rename({"anchor_day": "own"}), on="p")
+        .select("p", shift=pl.col("other") - pl.col("own"))
     )
 
 

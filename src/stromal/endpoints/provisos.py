@@ -58,6 +58,12 @@ def judge_provisos(
         `k`, `holds` (null where it is unknown), `no` and `unknown` (what told against it, what is
         missing; empty where nothing), `yes`, `records` (ids), in the order of `runs`.
     """
+    if not provisos:
+        nothing = pl.lit("")
+        return runs.select(
+            "k", holds=pl.lit(needed == "all"), no=nothing, unknown=nothing, yes=nothing,
+            records=pl.lit([], pl.List(pl.String)),
+        )  # fmt: skip
     parts = [_judge(context, anchor, proviso, runs) for proviso in provisos]
     wide = runs.select("k")
     for number, part in enumerate(parts):
@@ -68,15 +74,13 @@ def judge_provisos(
     joined = pl.all_horizontal(holds) if needed == "all" else pl.any_horizontal(holds)
     return wide.select(
         "k",
-        holds=joined if parts else pl.lit(needed == "all"),
+        holds=joined,
         no=_told(numbers, value=False),
         unknown=_told(numbers, value=None),
         yes=_told(numbers, value=True),
         records=pl.concat_list(f"records{number}" for number in numbers).list.unique(
             maintain_order=True
-        )
-        if parts
-        else pl.lit([], pl.List(pl.String)),
+        ),
     )
 
 
@@ -90,8 +94,6 @@ def _told(numbers: range, *, value: bool | None) -> pl.Expr:
         ).then(pl.col(f"told{number}"))
         for number in numbers
     ]
-    if not parts:
-        return pl.lit("")
     return pl.concat_str(parts, separator=", ", ignore_nulls=True)
 
 

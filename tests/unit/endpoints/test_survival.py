@@ -147,7 +147,6 @@ def test_days_count_from_the_anchor(tmp_path):
 def test_grade_and_cause_narrow_an_event(tmp_path):
     events = [
         {"record_id": "g1", "day": 5, "event": "agvhd", "grade": 1},
-        {"record_id": "g", "day": 7, "event": "agvhd"},
         {"record_id": "g3", "day": 9, "event": "agvhd", "grade": 3},
         {"record_id": "d", "day": 30, "event": "death", "cause": "relapse"},
     ]
@@ -157,6 +156,31 @@ def test_grade_and_cause_narrow_an_event(tmp_path):
         text = time_to(f"[{{event: death, cause: {cause}}}]")
         row = row_of(tmp_path / cause, text, events=events)
         assert told(row, "status", "day") == (status, 30)
+
+
+@pytest.mark.parametrize(
+    ("spec", "event", "cause"),
+    [
+        ("{event: agvhd, grade_at_least: 2}", {"event": "agvhd"}, "agvhd without its grade"),
+        ("{event: death, cause: relapse}", {"event": "death"}, "death without its cause"),
+    ],
+)
+def test_an_event_that_lacks_what_is_asked_for_is_unknown(tmp_path, spec, event, cause):
+    """It may be the event: neither that it was nor that it was not can be said."""
+    row = row_of(tmp_path, time_to(f"[{spec}]"), events=[{"record_id": "g", "day": 7, **event}])
+    assert told(row, "status", "day", "cause", "because") == ("not_evaluable", None, cause, ["g"])
+
+
+def test_two_things_asked_for_and_one_of_them_ruled_out(tmp_path):
+    """Of another cause, it is no event whatever its grade."""
+    text = time_to("[{event: infection, grade_at_least: 3, cause: CMV}]")
+    event = {"record_id": "i", "day": 7, "event": "infection"}
+    row = row_of(tmp_path / "a", text, events=[{**event, "cause": "EBV"}])
+    assert row["status"] == "censored"
+    row = row_of(tmp_path / "b", text, events=[{**event, "cause": "CMV"}])
+    assert row["status"] == "not_evaluable"
+    row = row_of(tmp_path / "c", text, events=[{**event, "grade": 2}])
+    assert row["status"] == "censored"
 
 
 # --- events that are themselves derived ----------------------------------------------------
