@@ -199,7 +199,7 @@ def _totals(row: dict[str, Any], place: int) -> tuple[str, str]:
     if place == 0:
         return told, "reference"
     moved = [f"{row[word]} {word}" for word in ("earlier", "later") if row[word]]
-    moved += [f"{row['other_status']} of another status"] if row["other_status"] else []
+    moved += [f"{row['other_status']} other status"] if row["other_status"] else []
     return told, ", ".join(moved) or "days the same"
 
 
