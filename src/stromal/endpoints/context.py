@@ -8,8 +8,9 @@ from functools import cached_property
 
 import polars as pl
 
+from stromal.core import UsageError
 from stromal.protocol import Protocol
-from stromal.protocol.endpoints import EventSpec
+from stromal.protocol.endpoints import EventSpec, GradedEndpoint
 from stromal.protocol.schedule import draws_due
 from stromal.records import TrialRecords, anchor_days
 
@@ -266,7 +267,10 @@ class Context:
         A response at a fixed time happens at that time, not on the day of the visit, and the best
         response, where it has no day, at the end of its time. A level that only the protocol's
         choice gave (a missing assessment is no response) is no event after death or last contact.
+        A graded endpoint happens on every day that surely has one of the grades.
         """
+        if isinstance(self.protocol.endpoints[endpoint], GradedEndpoint):
+            return self._graded_event(endpoint, statuses, anchor)
         assessed = getattr(self.protocol.endpoints[endpoint], "assessed", None)
         at, best = (getattr(assessed, name, None) for name in ("at", "best_until"))
         day = pl.coalesce("day", pl.lit(None if best is None else int(best), pl.Int32))
@@ -297,6 +301,74 @@ class Context:
             .drop("cause", "end")
         )
 
+    def _graded_event(self, endpoint: str, grades: list[str], anchor: str) -> pl.DataFrame:
+        """Give the days with one of the grades, as events."""
+        return (
+            self._graded_from(endpoint, anchor)
+            .filter(pl.col("grade").is_in(grades))
+            .select(
+                "p",
+                "day",
+                record_id=pl.format("{}:{}", pl.lit(endpoint), "participant_id"),
+                name=pl.format("{} {}", pl.lit(endpoint), "grade"),
+            )
+        )
+
+    def _graded_from(self, endpoint: str, anchor: str) -> pl.DataFrame:
+        """Give the graded days of an endpoint, counted from another anchor."""
+        from stromal.endpoints.graded import graded_days  # noqa: PLC0415  (it reads the context)
+
+        spec = self.protocol.endpoints[endpoint]
+        if not isinstance(spec, GradedEndpoint):
+            raise UsageError(f"`{endpoint}` is no graded endpoint")
+        return (
+            graded_days(self, spec)
+            .join(self.participants.select("p", "participant_id"), on="p")
+            .join(self.anchor(spec.from_), on="p")
+            .join(self.anchor(anchor).rename({"anchor_day": "own"}), on="p")
+            .with_columns(day=(pl.col("day") + pl.col("anchor_day") - pl.col("own")).cast(pl.Int32))
+            .drop_nulls("day")
+        )
+
+    def open_grades(self, specs: list[EventSpec], anchor: str) -> pl.DataFrame:
+        """Give each participant's first day that may have been an event and is not decided.
+
+        1. A day of assessment of a graded endpoint that could have one of the grades named, and
+           could have another, or that no case of the definition covers.
+        2. The day of the anchor for those whom nobody assessed for a graded endpoint.
+
+        Returns
+        -------
+        polars.DataFrame
+            `p`, `open_day` (from the anchor, not negative), `open_name`.
+        """
+        parts = [_NO_OPEN]
+        for spec in specs:
+            name = spec.endpoint or ""
+            if not isinstance(self.protocol.endpoints.get(name), GradedEndpoint):
+                continue
+            days = self._graded_from(name, anchor)
+            could = pl.col("could_be")
+            wanted = could.list.set_intersection(pl.lit(list(spec.is_ or []))).list.len()
+            words = pl.format(
+                "{} could be {} on day {}", pl.lit(name), could.list.join(" or "), "day"
+            )
+            undecided = days.filter(
+                pl.col("grade").is_null() & ((wanted > 0) | (could.list.len() == 0))
+            ).select("p", open_day="day", open_name=words)
+            never = self.participants.join(days, on="p", how="anti").select(
+                "p",
+                open_day=pl.lit(0, pl.Int32),
+                open_name=pl.lit(f"{name} was not assessed"),
+            )
+            parts += [undecided, never]
+        return (
+            pl.concat(parts)
+            .filter(pl.col("open_day") >= 0)
+            .sort("p", "open_day", maintain_order=True)
+            .unique("p", keep="first", maintain_order=True)
+        )
+
     def with_derived(self, name: str, rows: pl.DataFrame) -> Context:
         """Give a context that also knows one more derived endpoint."""
         return replace(self, derived={**self.derived, name: rows})
@@ -305,6 +377,9 @@ class Context:
 _NO_EVENTS = pl.DataFrame(
     schema={"p": pl.Int64, "day": pl.Int32, "record_id": pl.String, "name": pl.String}
 )
+
+
+_NO_OPEN = pl.DataFrame(schema={"p": pl.Int64, "open_day": pl.Int32, "open_name": pl.String})
 
 
 def first_of(rows: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -19,9 +19,9 @@ from stromal.protocol.endpoints import (
     Endpoint,
     EventCountEndpoint,
     EventSpec,
-    GradedEndpoint,
     Failure,
     FailureEndpoint,
+    GradedEndpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
     StateEndpoint,
@@ -33,8 +33,6 @@ from stromal.protocol.states import CountsHold, NoLonger, State, StateRule, Tran
 from stromal.protocol.timing import Anchor
 
 __all__ = ["describe_endpoint", "leaves_open", "sources_of"]
-
-_DEFINED = ("recovery", "cytopenia", "response", "time_to_event", "adjudicated", "state", "graded")
 
 
 def describe_endpoint(endpoint: Endpoint, anchors: Mapping[str, Anchor]) -> str:
@@ -81,6 +79,7 @@ def _definition(endpoint: Endpoint) -> object:
         "time_to_event",
         "adjudicated",
         "state",
+        "graded",
     ):
         definition = getattr(endpoint, family, None)
         if definition is not None:

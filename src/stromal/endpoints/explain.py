@@ -14,10 +14,13 @@ from stromal.endpoints.context import Context
 from stromal.endpoints.cytopenia import cytopenia_series
 from stromal.endpoints.derive import derive_all
 from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_of
+from stromal.endpoints.failure import days_of_failure
+from stromal.endpoints.graded import explained_days
 from stromal.endpoints.kernels import FAIL, PASS, UNKNOWN, UNLOGGED
 from stromal.endpoints.recovery import recovery_series
 from stromal.endpoints.response import level_series
 from stromal.endpoints.series import Series
+from stromal.endpoints.state_days import days_of_state
 from stromal.endpoints.toxicity import counted_events
 from stromal.protocol import Protocol
 from stromal.protocol.endpoints import (
@@ -25,8 +28,11 @@ from stromal.protocol.endpoints import (
     CytopeniaEndpoint,
     Endpoint,
     EventCountEndpoint,
+    FailureEndpoint,
+    GradedEndpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
+    StateEndpoint,
 )
 from stromal.records import TrialRecords
 
@@ -120,6 +126,8 @@ def _days(context: Context, endpoint: Endpoint, row: dict[str, Any]) -> pl.DataF
     match endpoint:
         case RecoveryEndpoint():
             parts = [_told("", recovery_series(context, endpoint)[0])]
+        case FailureEndpoint():
+            parts = [days_of_failure(context, endpoint)]
         case CytopeniaEndpoint():
             parts = [_told("", cytopenia_series(context, endpoint)[0])]
         case ResponseEndpoint(response=rule, assessed=assessed):
@@ -130,6 +138,10 @@ def _days(context: Context, endpoint: Endpoint, row: dict[str, Any]) -> pl.DataF
                 )
                 for name, level in rule.levels.items()
             ]
+        case StateEndpoint():
+            parts = [days_of_state(context, endpoint)]
+        case GradedEndpoint():
+            parts = [explained_days(context, endpoint)]
         case EventCountEndpoint():
             events = counted_events(context, endpoint)
             parts = [_events(events.with_columns(counted=pl.lit(value=True)))]
@@ -159,7 +171,7 @@ def _told(part: str, series: Series) -> pl.DataFrame:
     return series.rows.select(
         pl.lit(part).alias("part"),
         "day",
-        pl.col("reason").alias("seen"),
+        series.reasons.alias("seen"),
         pl.col("status").replace_strict(_WORDS, return_dtype=pl.String).alias("verdict"),
         "records",
     )

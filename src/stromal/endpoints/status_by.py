@@ -6,6 +6,7 @@ import polars as pl
 
 from stromal.endpoints.context import Context
 from stromal.endpoints.cytopenia import cytopenia_series
+from stromal.endpoints.graded import graded_days, worst_grades
 from stromal.endpoints.kernels import FAIL
 from stromal.endpoints.recovery import recovery_series
 from stromal.endpoints.states import state_intervals
@@ -16,6 +17,7 @@ from stromal.protocol.endpoints import (
     ChainEndpoint,
     CytopeniaEndpoint,
     EventCountEndpoint,
+    GradedEndpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
     StateEndpoint,
@@ -98,6 +100,8 @@ def _as_of(context: Context, name: str, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.with_columns(status=_counted(endpoint))
     if isinstance(endpoint, StateEndpoint):
         return _held(context, name, frame)
+    if isinstance(endpoint, GradedEndpoint):
+        return _graded_by(context, endpoint, frame)
     assessed = (
         endpoint.assessed if isinstance(endpoint, ResponseEndpoint | AdjudicatedEndpoint) else None
     )
@@ -119,6 +123,14 @@ def _held(context: Context, name: str, frame: pl.DataFrame) -> pl.DataFrame:
         )
     )
     return frame.join(here, on="p", how="left", maintain_order="left")
+
+
+def _graded_by(context: Context, endpoint: GradedEndpoint, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add `status`: the worst grade of the days of assessment by day `limit`."""
+    days = graded_days(context, endpoint).join(frame.select("p", "limit"), on="p")
+    days = days.filter(pl.col("day") <= pl.col("limit"))
+    worst = worst_grades(days, endpoint.graded.grades).select("p", status="grade")
+    return frame.join(worst, on="p", how="left", maintain_order="left")
 
 
 def _timed(until: int | None) -> pl.Expr:

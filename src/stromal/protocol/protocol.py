@@ -93,6 +93,8 @@ def references(protocol: Protocol) -> Iterator[tuple[Path, str, str]]:
             kind = "anchor"
         if (key == "product" and "without_transfusion" in path) or "where" in path:
             kind = None
+        if path[:1] == ("endpoints",) and path[2:3] == ("graded",):
+            kind = None  # a grading names its own items and steps
         if key == "from" and "population" in path:
             kind = None  # there `from` is the lower bound of a comparison
         if key == "arms" and path[:1] != ("analysis_sets",):

@@ -317,7 +317,9 @@ def _record_in_words(table: str, row: Row) -> str:
         "transfusions": lambda: f"{humanise(row['product'])} transfused",
         "infusions": lambda: f"{humanise(row['product'])} infusion {row['number']}",
         "events": lambda: _event_label(row),
-        "assessments": lambda: f"{humanise(row['scale'])} {row['value']}",
+        "assessments": lambda: " ".join(
+            str(part) for part in (humanise(row["scale"]), row["item"], row["value"]) if part
+        ),
         "medications": lambda: str(row["drug"]),
         "adjudications": lambda: _said(
             f"adjudicated {row.get('level') or row.get('status')}", row.get("assessor")
@@ -390,7 +392,7 @@ def _kind(endpoint: Endpoint, status: str) -> str:
         return status
     if status in {"not_applicable", "not_evaluable", "no", "none"}:
         return "nothing"
-    if getattr(endpoint, "response", None) or getattr(endpoint, "assessed", None):
+    if any(getattr(endpoint, key, None) for key in ("response", "assessed", "graded")):
         return "level"
     if getattr(endpoint, "recovery", None):
         return "good"

@@ -16,6 +16,7 @@ from stromal.protocol.endpoints import (
     EventCountEndpoint,
     EventSpec,
     FailureEndpoint,
+    GradedEndpoint,
     RecoveryEndpoint,
     ResponseEndpoint,
     StateEndpoint,
@@ -78,11 +79,13 @@ def kind_of_result(endpoint: Endpoint) -> str:
 
 
 def levels_of(endpoint: Endpoint) -> list[str] | None:
-    """Give the levels of a response, `otherwise` included; None for other endpoints."""
+    """Give the levels of a response, `otherwise` included, or grades; None for other endpoints."""
     if isinstance(endpoint, ResponseEndpoint):
         return [*endpoint.response.levels, endpoint.response.otherwise]
     if isinstance(endpoint, AdjudicatedEndpoint):
         return endpoint.adjudicated.levels
+    if isinstance(endpoint, GradedEndpoint):
+        return endpoint.graded.grades
     return None
 
 
