@@ -1,8 +1,8 @@
 """Response of aplastic anaemia by each set of the library, worked out on paper.
 
 Counts: NIH (Townsley 2017, PMC5548296 Table 2: 1.0, 100, 100, all included; partial where no longer
-severe, reticulocytes 60, NCT01623167); Japanese Childhood Aplastic Anemia Study Group (1.5, 100, 110
-and 0.5, 20, 80, moderate 1.0, 30, 80, all exceeded, without transfusion).
+severe, reticulocytes 60, NCT01623167); Japanese Childhood Aplastic Anemia Study Group (1.5, 100,
+110 and 0.5, 20, 80, moderate 1.0, 30, 80, all exceeded, without transfusion).
 """
 
 import pytest

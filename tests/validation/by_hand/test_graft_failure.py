@@ -3,8 +3,8 @@
 Days and counts: harmonised definitions 2024 (Sureda 2024, Table 1: neutrophils never 0.5 by day 30,
 42 after cord blood, with pancytopenia); PMC4548938 (day 28 or 42, or donor cells below 5 %;
 secondary: below 0.5 on three consecutive days after engraftment); a New Zealand handbook (no donor
-cells on day 56); a Spanish educational source (day 28, 0.5, 20, 80). How silence is read is decision
-0008.
+cells on day 56); a Spanish educational source (day 28, 0.5, 20, 80). How silence is read is
+decision 0008.
 """
 
 import pytest
@@ -63,7 +63,7 @@ def test_never_recovered_by_day_30_fails_on_day_30(tmp_path):
     ],
 )
 def test_recovery_on_day_30_is_in_time_and_on_day_31_is_not(tmp_path, first, expected):
-    values = LOW | {day: 0.5 for day in range(first, 41)}
+    values = LOW | dict.fromkeys(range(first, 41), 0.5)
     assert told(failure(tmp_path, values=values)) == expected
 
 
@@ -106,7 +106,7 @@ def test_what_comes_before_day_30_competes_and_after_it_does_not(tmp_path, event
 
 
 def test_death_after_recovery_stays_recovery(tmp_path):
-    values = LOW | {day: 0.9 for day in range(15, 41)}
+    values = LOW | dict.fromkeys(range(15, 41), 0.9)
     events = [{"record_id": "E", "day": 25, "event": "relapse"}]
     row = failure(tmp_path, values=values, events=events)
     assert told(row) == ("competing", 15, "neutrophil_recovery")
@@ -136,7 +136,7 @@ def test_cord_blood_waits_until_day_42(tmp_path):
     assert told(row) == ("competing", 40, "neutrophil_recovery")
 
 
-RECOVERED = LOW | {day: 0.9 for day in range(15, 41)}
+RECOVERED = LOW | dict.fromkeys(range(15, 41), 0.9)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def fall(name):
 
 
 def test_secondary_failure_needs_recovery_and_three_consecutive_days(tmp_path):
-    values = LOW | {day: 0.9 for day in range(15, 30)}
+    values = LOW | dict.fromkeys(range(15, 30), 0.9)
     row = row_of(tmp_path / "a", fall("SECONDARY_GF_3_DAYS"), measurements=counts(values))
     assert (row["status"], row["day"]) == ("event", 30)
     values |= {31: 0.5, 34: 0.5, 37: 0.5, 40: 0.5}
@@ -233,8 +233,10 @@ def test_an_endpoint_that_the_rule_names_must_be_declared(tmp_path):
             "`within` is missing",
         ),
         (
-            "{endpoint: neutrophil_recovery, by: 30 d, "
-            "or: [{assessment: chimerism, within: [0 d, 1 d]}]}",
+            (
+                "{endpoint: neutrophil_recovery, by: 30 d, "
+                "or: [{assessment: chimerism, within: [0 d, 1 d]}]}"
+            ),
             "compare",
         ),
         ("{endpoint: neutrophil_recovery, by: 30 d, provided: [{event: relapse}]}", "recorded"),

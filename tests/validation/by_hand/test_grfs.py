@@ -1,8 +1,8 @@
 """Composite survivals of the library: which events end them, worked out on paper.
 
 Lists of events: Holtan 2015 (Blood 125:1333), EBMT series (extensive chronic GVHD), modified GRFS
-(NIH moderate or severe), EBMT SAAWP (graft failure instead of relapse), Kosaka 2008, Marsh 1999; the
-rest is marked unverified in the library.
+(NIH moderate or severe), EBMT SAAWP (graft failure instead of relapse), Kosaka 2008, Marsh 1999;
+the rest is marked unverified in the library.
 """
 
 import pytest

@@ -77,7 +77,7 @@ def told(row):
     return row["status"], row["day"]
 
 
-# --- Tang 2018: 2 of platelets < 20, ANC < 0.5, Hb < 70 (or transfusion), 14 days from day 28 on ----
+# --- Tang 2018: 2 of PLT < 20, ANC < 0.5, Hb < 70 (or transfusion), 14 days from day 28 on ---
 
 LOW = range(28, 43)
 
@@ -185,7 +185,7 @@ def test_tang_events_not_complete_leave_it_open(tmp_path):
     assert "the events are not complete" in row["cause"]
 
 
-# --- NCT03437603: with transfusion, hypoplastic marrow, no active infection ------------------------
+# --- NCT03437603: with transfusion, hypoplastic marrow, no active infection ---
 
 GIVEN = [{"record_id": "X", "day": 33, "product": "red_cells"}]
 
@@ -227,12 +227,12 @@ def test_nct03437603_an_infection_that_ends_leaves_a_later_onset(tmp_path):
 
 
 NEVER = dict.fromkeys(range(43), 0.2) | {0: 3}
-ROSE = NEVER | {day: 0.8 for day in range(15, 20)} | {0: 3}
+ROSE = NEVER | dict.fromkeys(range(15, 20), 0.8) | {0: 3}
 
 
 def test_nct03437603_primary_and_secondary(tmp_path):
     """Who never recovered has the primary kind, who recovered and fell again the secondary one."""
-    platelets = dict.fromkeys(range(43), 15) | {day: 30 for day in range(20, 26)}
+    platelets = dict.fromkeys(range(43), 15) | dict.fromkeys(range(20, 26), 30)
     cases = [
         ("NCT03437603_PGF_PRIMARY", NEVER, "event"),
         ("NCT03437603_PGF_PRIMARY", ROSE, "censored"),
@@ -246,7 +246,7 @@ def test_nct03437603_primary_and_secondary(tmp_path):
         assert row["day"] == {"event": 28}.get(expected, row["day"])
 
 
-# --- the other rule sets ---------------------------------------------------------------------------
+# --- the other rule sets ---
 
 
 def test_review_asks_for_all_three_on_three_consecutive_days(tmp_path):

@@ -90,7 +90,7 @@ def test_haemoglobin_of_80_over_two_weeks_without_red_cells(tmp_path, until, aga
 
 @pytest.mark.parametrize("threshold", [20, 50])
 def test_platelets_kept_for_7_days_without_transfusion(tmp_path, threshold):
-    """At the threshold on days 12 to 18; a transfusion on day 11 is before them and does not matter."""
+    """At the threshold on days 12 to 18; a transfusion on day 11 lies before them."""
     low = dict.fromkeys(range(12), 8)
     text = recovery(f"NCT06171906_PLT_{threshold}")
     cases = [
