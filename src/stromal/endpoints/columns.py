@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,15 @@ from stromal.protocol.rules import CountRule
 if TYPE_CHECKING:
     from stromal.endpoints.context import Context
 
-__all__ = ["LAST_DAY", "Columns", "compile_bounds", "days_of_participants", "gather_columns"]
+__all__ = [
+    "LAST_DAY",
+    "Columns",
+    "Inputs",
+    "compile_bounds",
+    "days_of_participants",
+    "gather_columns",
+    "rows_at_most",
+]
 
 LAST_DAY = 1_000_000
 _BLOOD = ("ANC", "PLT", "Hb", "WBC", "ARC", "ALC")
@@ -60,7 +68,7 @@ class Columns:
     measured: pl.DataFrame
 
     @property
-    def inputs(self) -> tuple[Days, Days, Counts, Others, DayList, DayList, DayList, Bounds]:
+    def inputs(self) -> Inputs:
         """What the kernels take, in their order."""
         return (
             self.anchors, self.last, self.counts, self.others, self.planned, self.given,
@@ -76,12 +84,16 @@ class Columns:
             pl.coalesce(own["shown"], others["shown"]).alias("shown"),
         )
 
-    @property
-    def rows_at_most(self) -> Ints:
-        """Most rows that each participant can have."""
-        lists = (self.counts, self.others, self.planned, self.unlogged)
-        rows = sum(np.diff(part.offsets) for part in lists)
-        return rows + np.diff(self.given.offsets) * max(self.bounds.shadow, 1)
+
+Inputs: TypeAlias = tuple[Days, Days, Counts, Others, DayList, DayList, DayList, Bounds]
+"""Anchors, last days, counts, other days, planned draws, transfusions, unlogged days, the rule."""
+
+
+def rows_at_most(inputs: Inputs) -> Ints:
+    """Give the most rows that each participant can have."""
+    _, _, counts, others, planned, given, unlogged, bounds = inputs
+    rows = sum(np.diff(part.offsets) for part in (counts, others, planned, unlogged))
+    return rows + np.diff(given.offsets) * max(bounds.shadow, 1)
 
 
 def compile_bounds(rule: CountRule) -> Bounds:

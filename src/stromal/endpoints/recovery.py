@@ -5,17 +5,32 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from stromal.endpoints.columns import LAST_DAY, Columns, gather_columns
+from stromal.endpoints.columns import LAST_DAY, Columns, Inputs, gather_columns, rows_at_most
 from stromal.endpoints.context import Context, derived_frame
 from stromal.endpoints.days_kernels import NONE, Ints, room_for
-from stromal.endpoints.kernels import room_for_found
+from stromal.endpoints.kernels import Found, room_for_found
 from stromal.endpoints.recovery_kernels import NO_START, Nadirs, recover_all, room_for_nadirs
-from stromal.endpoints.runs import Start, compile_run, decide_runs, describe_count, reading_limit
+from stromal.endpoints.runs import (
+    Start,
+    can_be_shown,
+    compile_run,
+    decide_runs,
+    describe_count,
+    reading_limit,
+)
 from stromal.endpoints.series import Series, build_series
-from stromal.protocol.endpoints import RecoveryEndpoint
+from stromal.protocol.endpoints import Recovery, RecoveryEndpoint
 from stromal.protocol.rules import NadirRule
 
-__all__ = ["FEWEST_FOR_LOSS", "LONGEST_GAP", "derive_recovery", "recovery_series"]
+__all__ = [
+    "FEWEST_FOR_LOSS",
+    "LONGEST_GAP",
+    "derive_recovery",
+    "recovery_series",
+    "search_recovery",
+    "start_of",
+    "within_of",
+]
 
 LONGEST_GAP = 2
 """Most days in a row without a count that still show that counts never fell (our choice).
@@ -64,32 +79,44 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
     rule = endpoint.recovery
     events, last = reading_limit(context, endpoint.from_, endpoint.competing, [rule])
     columns = gather_columns(rule, context, endpoint.from_, last)
-    within = int(rule.after.nadir_within) if isinstance(rule.after, NadirRule) else -1
-    found, nadirs = room_for_found(context.size), room_for_nadirs(context.size)
-    sources, offsets = recover_all(
-        *columns.inputs,
-        compile_run(rule),
-        within,
-        max(rule.values, FEWEST_FOR_LOSS),
-        LAST_DAY if endpoint.until is None else int(endpoint.until),
-        room_for(int(columns.rows_at_most.max(initial=0))),
-        found,
-        nadirs,
-    )
+    found, nadirs, sources, offsets = search_recovery(columns.inputs, rule, endpoint.until)
     rows = decide_runs(
         found,
         _deciding(columns, sources, offsets),
         rule,
-        _from_anchor(context) if within < 0 else _after_nadir(nadirs, endpoint, context),
-        context,
-        anchor=endpoint.from_,
+        start_of(rule, nadirs, _unlogged(nadirs, endpoint, context)),
+        context.anchor(endpoint.from_),
         competing=events,
         until=endpoint.until,
         earliest=0,
-        analytes=[rule.analyte],
+        planned=can_be_shown(rule, context, [rule.analyte]),
         said=describe_count(rule),
     )
     return derived_frame(context, name, rule.definition or rule.title or "spelled out", rows)
+
+
+def search_recovery(
+    inputs: Inputs, rule: Recovery, until: int | None
+) -> tuple[Found, Nadirs, Ints, Ints]:
+    """Run the kernel of recovery over sorted columns; see `recover_all` for what it gives."""
+    size = inputs[0].size
+    found, nadirs = room_for_found(size), room_for_nadirs(size)
+    sources, offsets = recover_all(
+        *inputs,
+        compile_run(rule),
+        within_of(rule),
+        max(rule.values, FEWEST_FOR_LOSS),
+        LAST_DAY if until is None else int(until),
+        room_for(int(rows_at_most(inputs).max(initial=0))),
+        found,
+        nadirs,
+    )
+    return found, nadirs, sources, offsets
+
+
+def within_of(rule: Recovery) -> int:
+    """Give the last day on which the nadir is looked for; -1 where the search begins before."""
+    return int(rule.after.nadir_within) if isinstance(rule.after, NadirRule) else -1
 
 
 def _deciding(columns: Columns, sources: Ints, offsets: Ints) -> pl.Series:
@@ -105,16 +132,15 @@ def _deciding(columns: Columns, sources: Ints, offsets: Ints) -> pl.Series:
     )
 
 
-def _from_anchor(context: Context) -> Start:
-    """Begin on the day of the anchor."""
-    empty = pl.Series([None] * context.size, dtype=pl.String)
-    return Start(np.zeros(context.size, dtype=np.int32), empty.fill_null(""), empty, empty)
+def start_of(rule: Recovery, nadirs: Nadirs, unlogged: pl.Series) -> Start:
+    """Say where each participant's search began: at the anchor, or on the day after the nadir.
 
-
-def _after_nadir(nadirs: Nadirs, endpoint: RecoveryEndpoint, context: Context) -> Start:
-    """Begin on the day after the nadir; exclude those without one."""
-    rule = endpoint.recovery
-    within = int(rule.after.nadir_within) if isinstance(rule.after, NadirRule) else 0
+    `unlogged` says of whom transfusions went unlogged before the last count.
+    """
+    within = within_of(rule)
+    if within < 0:
+        empty = pl.Series([None] * nadirs.day.size, dtype=pl.String)
+        return Start(np.zeros(nadirs.day.size, np.int32), empty.fill_null(""), empty, empty)
     frame = pl.DataFrame(nadirs._asdict()).with_columns(
         pl.when(pl.col("day") != NONE).then("day").alias("day")
     )
@@ -122,7 +148,7 @@ def _after_nadir(nadirs: Nadirs, endpoint: RecoveryEndpoint, context: Context) -
         never=pl.when(pl.col("day").is_not_null()).then(
             (pl.col("below") == 0) & (pl.col("transfused") == 0)
         ),
-        unlogged=_unlogged(frame["counted"], endpoint, context),
+        unlogged=unlogged,
     )
     frame = _judge_nadir(frame, within)
     day = np.where(nadirs.day == NONE, NO_START, nadirs.day + 1).astype(np.int32)
@@ -177,13 +203,13 @@ def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _unlogged(counted: pl.Series, endpoint: RecoveryEndpoint, context: Context) -> pl.Series:
+def _unlogged(nadirs: Nadirs, endpoint: RecoveryEndpoint, context: Context) -> pl.Series:
     """Say for each participant whether transfusions went unlogged on days up to the last count."""
     rule = endpoint.recovery
-    if rule.without_transfusion is None or not isinstance(rule.after, NadirRule):
+    within = within_of(rule)
+    if rule.without_transfusion is None or within < 0:
         return pl.Series(np.zeros(context.size, dtype=bool))
-    within = int(rule.after.nadir_within)
-    seen = context.participants.select("p", seen=counted)
+    seen = context.participants.select("p", seen=pl.Series(nadirs.counted))
     holes = context.uncovered("transfusions", endpoint.from_, 1).join(seen, on="p")
     holes = holes.filter(pl.col("day").is_between(0, pl.min_horizontal("seen", pl.lit(within))))
     return context.participants["p"].is_in(holes["p"].unique().implode())

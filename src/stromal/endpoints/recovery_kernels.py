@@ -1,8 +1,9 @@
 """The kernel of recovery: counts and transfusions in, the day of recovery out, in one pass.
 
 One participant at a time: the days are put together in a small scratch area, then searched, so that
-counts are read from memory once. Where nothing but exact counts is recorded (no transfusion, no
-missing draw, no hole) the scratch area holds the verdicts only.
+counts are read from memory once. Where nothing but exact counts and transfusions is recorded (no
+missing draw, no bound, no hole in the log) and there is an event, the same steps read the counts
+where they stand; the property tests hold the two ways together.
 """
 
 from __future__ import annotations
@@ -146,92 +147,107 @@ def _never_below(
 
 
 @kernel
-def _exact_event(
-    anchor: int,
-    last: int,
+def _exact_nadir(
+    begin: int, end: int, day: Days, count: Values, lower: float, latest: int, run: int
+) -> int:
+    """Find the nadir of exact counts where they stand; -1 where none is below the rule."""
+    under, over = 0, 0
+    nadir = -1
+    lowest = np.inf
+    for i in range(begin, end):
+        if day[i] > latest:
+            break
+        if count[i] < lower:
+            under += 1
+            over = 0
+        else:
+            over += 1
+            if over >= run and under >= run:
+                break
+        if count[i] <= lowest:
+            lowest = count[i]
+            nadir = i
+    return nadir if lowest < lower else -1
+
+
+@kernel
+def _exact_run(
     begin: int,
     end: int,
     day: Days,
     count: Values,
     lower: float,
+    start: int,
+    stop: int,
+    limit: int,
     values: int,
     span: int,
     gap: int,
-    within: int,
-    run: int,
-    stop: int,
-) -> tuple[int, int, int, int]:
-    """Find the event of a participant of whom nothing but exact counts is recorded.
+    g: int,
+    g_end: int,
+    given: Days,
+    shadow: int,
+) -> tuple[int, int]:
+    """Find the first run of exact counts where they stand, as `first_run_of` does in filled days.
 
-    The same steps as `nadir_of`, `first_run_of` and `low_of`, on the counts where they stand:
-    a day fails or meets the rule, and nothing is missing.
-
-    Returns
-    -------
-    tuple
-        Rows of the nadir (-1: the search began at the anchor), of the first and of the last count
-        of the run (-1 where there is no event, or a fall below the rule was not seen), and the
-        earliest day a run could have begun.
+    A transfusion covers its day and the `shadow - 1` days after it: a count on them fails, and a
+    run ends on them also where nothing was counted.
     """
-    while begin < end and day[begin] < anchor:
-        begin += 1
-    nadir = -1
-    start = anchor
-    if within >= 0:
-        under, over = 0, 0
-        lowest = np.inf
-        latest = anchor + min(within, last)
-        for i in range(begin, end):
-            if day[i] > latest:
-                break
-            if count[i] < lower:
-                under += 1
-                over = 0
-            else:
-                over += 1
-                if over >= run and under >= run:
-                    break
-            if count[i] <= lowest:
-                lowest = count[i]
-                nadir = i
-        if nadir < 0 or lowest >= lower:
-            return -1, -1, -1, NONE
-        start = day[nadir] + 1
-        begin = nadir + 1
-    low = start
+    while g < g_end and given[g] + shadow <= start:
+        g += 1
     in_row, first = 0, -1
     for i in range(begin, end):
         today = day[i]
-        if today > anchor + last:
+        if today > limit:
             break
-        if count[i] < lower:
+        covered = False
+        while g < g_end and given[g] <= today:
             in_row = 0
-            if low <= today <= low + span:
-                low = today + 1
+            if given[g] + shadow > today:
+                covered = True
+                break
+            g += 1
+        if covered or count[i] < lower:
+            in_row = 0
             continue
         if in_row > 0 and gap > 0 and today - day[i - 1] > gap:
             in_row = 0
         if in_row == 0:
-            if today > anchor + stop:
+            if today > stop:
                 break
             first = i
         in_row += 1
         if in_row >= values and today - day[first] >= span:
-            return nadir, first, i, _low_after(low, i + 1, end, day, count, lower, span) - anchor
-    return -1, -1, -1, NONE
+            return first, i
+    return -1, -1
 
 
 @kernel
-def _low_after(
-    low: int, begin: int, end: int, day: Days, count: Values, lower: float, span: int
+def _exact_low(
+    low: int,
+    i: int,
+    end: int,
+    day: Days,
+    count: Values,
+    lower: float,
+    limit: int,
+    span: int,
+    g: int,
+    g_end: int,
+    given: Days,
+    shadow: int,
 ) -> int:
-    """Go on after the run: failing counts may still stand within the days of an early run."""
-    for i in range(begin, end):
-        if day[i] > low + span:
-            break
-        if count[i] < lower:
-            low = day[i] + 1
-    return low
+    """Find the earliest day a run could have begun, from `low` on, as `low_of` does."""
+    while True:
+        while i < end and (day[i] < low or count[i] >= lower):
+            i += 1
+        while g < g_end and given[g] + shadow <= low:
+            g += 1
+        failing = day[i] if i < end else limit + 1
+        covered = max(given[g], low) if g < g_end else limit + 1
+        if min(failing, covered) > min(low + span, limit):
+            return low
+        low = min(given[g] + shadow, limit + 1) if covered <= failing else failing + 1
 
 
 @kernel
@@ -325,40 +341,55 @@ def recover_all(  # noqa: PLR0915
         offsets[p + 1] = filled
         if anchor == NONE:
             continue
+        begin, end = count_from[p], count_from[p + 1]
+        g, g_end = given_from[p], given_from[p + 1]
+        first, final, nadir, start = -1, -1, -1, anchor
+        limit = anchor + last[p]
         if (
             exact
             and other_from[p] == other_from[p + 1]
             and planned_from[p] == planned_from[p + 1]
-            and given_from[p] == given_from[p + 1]
             and unlogged_from[p] == unlogged_from[p + 1]
         ):
-            nadir, first, end, earliest = _exact_event(
-                anchor, last[p], count_from[p], count_from[p + 1], count_day, low, lower,
-                values, span, gap, within, run, stop,
+            while begin < end and count_day[begin] < anchor:
+                begin += 1
+            if within >= 0:
+                latest = min(limit, anchor + within)
+                nadir = _exact_nadir(begin, end, count_day, low, lower, latest, run)
+                begin = nadir + 1
+                start = count_day[nadir] + 1
+            if within < 0 or nadir >= 0:
+                first, final = _exact_run(
+                    begin, end, count_day, low, lower, start, anchor + stop, limit,
+                    values, span, gap, g, g_end, given_day, shadow,
+                )  # fmt: skip
+        if first >= 0:
+            if nadir >= 0:
+                nadir_day[p] = count_day[nadir] - anchor
+                nadir_height[p] = low[nadir]
+                nadir_below[p] = 1
+            event[p] = count_day[first] - anchor
+            run_end[p] = count_day[final] - anchor
+            first_row[p], last_row[p] = first, final
+            day_high[p] = event[p]
+            earliest = _exact_low(
+                start, begin, end, count_day, low, lower, limit, span,
+                g, g_end, given_day, shadow,
             )  # fmt: skip
-            if first >= 0:
-                if nadir >= 0:
-                    nadir_day[p] = count_day[nadir] - anchor
-                    nadir_height[p] = low[nadir]
-                    nadir_below[p] = 1
-                event[p] = count_day[first] - anchor
-                run_end[p] = count_day[end] - anchor
-                first_row[p], last_row[p] = first, end
-                day_high[p] = event[p]
-                day_low[p] = earliest
-                if filled + end - first + 1 > sources.size:
-                    sources = _grown(sources, filled + end - first + 1)
-                for i in range(first, end + 1):
-                    sources[filled] = i
-                    filled += 1
-                offsets[p + 1] = filled
-                continue
+            day_low[p] = earliest - anchor
+            if filled + final - first + 1 > sources.size:
+                sources = _grown(sources, filled + final - first + 1)
+            for i in range(first, final + 1):
+                sources[filled] = i
+                filled += 1
+            offsets[p + 1] = filled
+            continue
         rows = fill_days(
             anchor, last[p],
-            count_from[p], count_from[p + 1], count_day, low, high,
+            count_from[p], end, count_day, low, high,
             other_from[p], other_from[p + 1], other_day, leucocytes,
             planned_from[p], planned_from[p + 1], planned_day,
-            given_from[p], given_from[p + 1], given_day,
+            g, g_end, given_day,
             unlogged_from[p], unlogged_from[p + 1], unlogged_day,
             lower, upper, shadow,
             0, day, status, height, below, drawn, source, covered, unknown,
@@ -375,7 +406,7 @@ def recover_all(  # noqa: PLR0915
                 if below[nadir] == 0:
                     _never_below(
                         p, day, height, rows, within, anchor,
-                        given_from[p], given_from[p + 1], given_day, nadirs,
+                        g, g_end, given_day, nadirs,
                     )  # fmt: skip
                     if nadirs.transfused[p] == 0:
                         start = NO_START

@@ -17,6 +17,7 @@ from stromal.protocol.schedule import shortest_shown_run
 
 __all__ = [
     "Start",
+    "can_be_shown",
     "compile_run",
     "decide_runs",
     "derive_runs",
@@ -130,9 +131,9 @@ def derive_runs(  # noqa: PLR0913
     )  # fmt: skip
     records = _records(series, found.first, found.last)
     return decide_runs(
-        found, records, rule, start, context,
-        anchor=anchor, competing=competing, until=until, earliest=earliest, analytes=analytes,
-        said=said,
+        found, records, rule, start, context.anchor(anchor),
+        competing=competing, until=until, earliest=earliest,
+        planned=can_be_shown(rule, context, analytes), said=said,
     )  # fmt: skip
 
 
@@ -146,19 +147,20 @@ def decide_runs(  # noqa: PLR0913
     records: pl.Series,
     rule: RunRule,
     start: Start,
-    context: Context,
+    anchors: pl.DataFrame,
     *,
-    anchor: str,
     competing: pl.DataFrame,
     until: int | None,
     earliest: int,
-    analytes: list[str],
+    planned: bool,
     said: str,
 ) -> pl.DataFrame:
-    """Turn what a search found into derived rows; see `derive_runs` for the order of decisions."""
+    """Turn what a search found into derived rows; see `derive_runs` for the order of decisions.
+
+    `anchors` has `p` and `anchor_day`; `planned` says whether the planned draws can show the run.
+    """
     frame = (
-        context.anchor(anchor)
-        .join(
+        anchors.join(
             competing.rename({"day": "competing_day", "record_id": "competing_id"}),
             on="p",
             how="left",
@@ -181,11 +183,10 @@ def decide_runs(  # noqa: PLR0913
         could=pl.max_horizontal(could, known, pl.lit(0)),
         unshown=(pl.col("could") == NONE) & (pl.col("enough") == 1),
     )
-    planned = _can_be_shown(rule, context, analytes)
     return _decide(frame, rule, until, said, planned=planned)
 
 
-def _can_be_shown(rule: RunRule, context: Context, analytes: list[str]) -> bool:
+def can_be_shown(rule: RunRule, context: Context, analytes: list[str]) -> bool:
     """Say whether the planned draws can show the run for every one of the analytes."""
     draws = context.protocol.draws
     if isinstance(draws, str) or not draws:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from stromal.endpoints.columns import gather_columns
+from stromal.endpoints.columns import gather_columns, rows_at_most
 from stromal.endpoints.days_kernels import (
     FAIL,
     NONE,
@@ -157,7 +157,7 @@ def _together(parts: tuple[pl.DataFrame, ...], lines: int) -> pl.DataFrame:
 def _one_count(rule: CountRule, context: Context, anchor: str, last: pl.DataFrame) -> pl.DataFrame:
     """Build one count's rows: at most one a participant and day, status of that count alone."""
     columns = gather_columns(rule, context, anchor, last)
-    room = room_for(int(columns.rows_at_most.sum()))
+    room = room_for(int(rows_at_most(columns.inputs).sum()))
     offsets = fill_all(*columns.inputs, room)
     size = int(offsets[-1])
     rows = pl.DataFrame({name: column[:size] for name, column in room._asdict().items()})
