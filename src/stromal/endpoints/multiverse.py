@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
 import polars as pl
+from pydantic import ValidationError
 
 from stromal.core import StromalError, UsageError
 from stromal.endpoints.context import Context
@@ -232,7 +233,7 @@ def _derive_outcome(
 
 def _from_anchor(rival: Rival, label: str, anchor: str) -> Endpoint | None:
     """Make an endpoint of nothing but a definition and an anchor, where its family allows it."""
-    if rival.family == "response":
+    if rival.family in {"response", "adjudicated"}:
         return None
     made: dict[str, Any] = {"label": label, rival.family: rival.rule, "from_": anchor}
     if rival.family != "graded":
@@ -297,8 +298,13 @@ def _in_place_of(spec: Endpoint, rival: Rival) -> Endpoint | str:
         words = {"competing": "competing events", "assessed": "a time of assessment"}
         missing = " and ".join(words.get(key, key) for key in needs)
         return f"it defines {rival.family} and needs {missing}, which the endpoint does not name"
+    frame |= {key: f"{frame[key]} d" for key in ("until", "within") if key in frame}
     made = {"label": spec.label, rival.family: rival.rule, **frame}
-    return cast("Endpoint", model.model_construct(**made))
+    try:
+        return cast("Endpoint", model.model_validate(made))
+    except ValidationError as error:
+        told = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        return f"it defines {rival.family} and does not fit here: {told}"
 
 
 def _obstacle(context: Context, rival: Rival, endpoint: str) -> str:

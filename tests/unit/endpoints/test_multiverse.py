@@ -215,6 +215,21 @@ def test_what_cannot_be_derived_is_told_with_its_reason(tmp_path):
         derive_every(context, "acute_gvhd", anchor="transplant")
 
 
+def test_a_definition_of_another_family_takes_the_place_of_the_own(tmp_path):
+    rule = "{outcome: poor_graft_function, analyte: ANC, at_least: 0.5 10*9/L, run: 1, of: values on different days, largest_gap: none, after: anchor}"  # noqa: E501  (one line of a protocol)
+    text = NEUTROPHILS.replace("from: transplant, competing: [death]}", "from: transplant, until: 100 d, competing: [death]}")  # fmt: skip  # noqa: E501
+    (found,) = derive_every(context_of(tmp_path, rule, HISTORIES, text=text), "anc")
+    families = {rival.family for rival in found.rivals if not rival.reason}
+    assert {"recovery", "cytopenia"} <= families
+    assert all("expected a time" not in rival.reason for rival in found.rivals)
+    with pytest.raises(UsageError, match="when it is assessed is the protocol's choice"):
+        derive_every(
+            context_of(tmp_path / "other", rule, HISTORIES),
+            "aplastic_anaemia_response",
+            anchor="transplant",
+        )
+
+
 def test_a_rival_that_nobody_verified_is_derived_only_on_demand(tmp_path, monkeypatch):
     nobody = [Source(text="a memory", seen="unverified")]
     found = tuple(
