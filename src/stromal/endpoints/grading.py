@@ -334,7 +334,8 @@ def _columns(grading: Grading, when: Condition | str) -> tuple[pl.Expr, pl.Expr,
     if isinstance(when, str):
         return pl.lit(value=True), pl.lit(value=False), pl.lit(value=False)
     truth = judge(grading, when)
-    return truth.true, truth.false, truth.undefined
+    undefined = pl.lit(value=False) if truth.undefined is None else truth.undefined
+    return truth.true, truth.false, undefined
 
 
 def _derived(name: str, step: Step) -> tuple[dict[str, pl.Expr], pl.Expr]:
@@ -347,7 +348,7 @@ def _derived(name: str, step: Step) -> tuple[dict[str, pl.Expr], pl.Expr]:
     for index, case in enumerate(step.cases):
         truth = _truth_of_case(name, index)
         possible[case.value] = possible[case.value] | (reached & truth.true)
-        uncovered = uncovered | (reached & truth.undefined)
+        uncovered = uncovered | (reached & pl.col(_case(name, index, "u")))
         reached = reached & truth.false
     return possible, uncovered | reached
 
@@ -383,7 +384,9 @@ def _unknown(frame: pl.DataFrame, grading: Grading, order: list[str]) -> pl.Seri
         for index, case in enumerate(step.cases):
             truth = _truth_of_case(name, index)
             if not isinstance(case.when, str):
-                _follow(grading, case.when, ask & reached & ~truth.decided, asked)
+                open_ = f"{name}\x1e{index}open"
+                rows = rows.with_columns((ask & reached & ~truth.decided).alias(open_))
+                _follow(grading, case.when, pl.col(open_), asked)
             reached = reached & truth.false
     for name in grading.items:
         if name in asked:

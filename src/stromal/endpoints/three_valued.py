@@ -15,9 +15,20 @@ from stromal.protocol.grading import (
     ItemCondition,
     NotHolds,
     SomeHold,
+    names_in,
 )
 
-__all__ = ["Truth", "count_truths", "flag", "highest", "is_recorded", "judge", "lowest", "parts_of"]
+__all__ = [
+    "Truth",
+    "count_truths",
+    "flag",
+    "highest",
+    "is_recorded",
+    "judge",
+    "lowest",
+    "may_be_uncovered",
+    "parts_of",
+]
 
 _TRUE, _FALSE = pl.lit(value=True), pl.lit(value=False)
 
@@ -26,16 +37,19 @@ _TRUE, _FALSE = pl.lit(value=True), pl.lit(value=False)
 class Truth:
     """What a condition could be, one column each; more than one is true where it is not decided.
 
-    A condition is `undefined` where it asks for a step that no case of the definition covers.
+    A condition is `undefined` where it asks for a step that no case of the definition covers; None
+    where that cannot be.
     """
 
     true: pl.Expr
     false: pl.Expr
-    undefined: pl.Expr
+    undefined: pl.Expr | None = None
 
     @property
     def decided(self) -> pl.Expr:
         """Whether the condition can be one thing only."""
+        if self.undefined is None:
+            return self.true != self.false
         return pl.sum_horizontal(
             part.cast(pl.Int8) for part in (self.true, self.false, self.undefined)
         ).eq(1)
@@ -107,9 +121,13 @@ def count_truths(truths: Sequence[Truth], needed: int) -> Truth:
 
     could = number([t.true for t in truths])
     never_false = number([~t.false for t in truths])
-    surely = number([t.true & ~t.false & ~t.undefined for t in truths])
-    open_ = number([t.undefined for t in truths])
-    chosen = number([t.true & t.false & ~t.undefined for t in truths])
+    undefined = [t.undefined for t in truths if t.undefined is not None]
+    if not undefined:
+        return Truth(could >= needed, never_false < needed)
+    whole = [(t, _FALSE if t.undefined is None else t.undefined) for t in truths]
+    surely = number([t.true & ~t.false & ~u for t, u in whole])
+    open_ = number(undefined)
+    chosen = number([t.true & t.false & ~u for t, u in whole])
     return Truth(
         could >= needed,
         never_false < needed,
@@ -122,7 +140,7 @@ def _compare(grading: Grading, condition: ItemCondition) -> Truth:
     item = condition.item
     if condition.recorded is not None:
         known = pl.col(is_recorded(item)) == condition.recorded
-        return Truth(known, ~known, _FALSE)
+        return Truth(known, ~known)
     if condition.is_:
         words = set((grading.items[item].words if item in grading.items else None) or [])
         column = pl.col(item)
@@ -130,7 +148,6 @@ def _compare(grading: Grading, condition: ItemCondition) -> Truth:
         return Truth(
             holds.fill_null(value=bool(words & set(condition.is_))),
             (~holds).fill_null(value=bool(words - set(condition.is_))),
-            _FALSE,
         )
     return _within(grading, condition)
 
@@ -159,7 +176,7 @@ def _within(grading: Grading, condition: ItemCondition) -> Truth:
             "below": (low < most, high >= least),
         }[name]
         true, false = true & holds, false | fails
-    return Truth(true, false, _FALSE)
+    return Truth(true, false)
 
 
 def _unit(grading: Grading, condition: ItemCondition) -> str | None:
@@ -179,7 +196,18 @@ def _compare_step(grading: Grading, condition: ItemCondition) -> Truth:
     return Truth(
         some([value for value in step.possible if value in meets]),
         some([value for value in step.possible if value not in meets]),
-        pl.col(flag(condition.item, None)),
+        pl.col(flag(condition.item, None)) if may_be_uncovered(grading, condition.item) else None,
+    )
+
+
+def may_be_uncovered(grading: Grading, name: str) -> bool:
+    """Say whether a step can be without a value: some completion may meet none of its cases."""
+    cases = grading.steps[name].cases
+    if not cases:
+        return False
+    asked = [part for case in cases if case.when != "otherwise" for part in names_in(case.when)]
+    return cases[-1].when != "otherwise" or any(
+        may_be_uncovered(grading, part) for part in set(asked) if part in grading.steps
     )
 
 
