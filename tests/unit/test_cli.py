@@ -76,6 +76,14 @@ def test_derived_rows_carry_the_kind_of_data_and_the_version(stromal, tmp_path):
     )
 
 
+def test_episodes_of_a_study_without_states(stromal, tmp_path):
+    target = tmp_path / "episodes.csv"
+    found = stromal("derive", WORKED, "--episodes", "-o", target)
+    assert found.code == 0
+    assert "The protocol has no states." in found.out
+    assert pl.read_csv(target).is_empty()
+
+
 def test_explain_marks_the_days_that_decided(stromal, tmp_path):
     days = tmp_path / "days.csv"
     ran = stromal("explain", WORKED, "-p", "W08", "-e", "platelet_recovery_20", "-o", days)
