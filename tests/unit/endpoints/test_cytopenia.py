@@ -1,7 +1,13 @@
 """Lasting falls of counts, step by step, worked out on paper."""
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stromal.core import ProtocolError
+from stromal.endpoints.fall_kernels import qualifying_begins
+from stromal.endpoints.kernels import PASS, UNKNOWN
 from support.derived import counts, row_of, rows_of
 
 pytestmark = pytest.mark.by_hand
@@ -198,3 +204,102 @@ def test_a_competing_event_and_until(tmp_path):
 def test_nothing_counted(tmp_path):
     row = row_of(tmp_path, fall())
     assert told(row, *TIMES, "cause") == ("not_evaluable", None, None, None, "no counts")
+
+
+PLATELETS = """\
+  platelets:
+    label: Platelets
+    recovery: {definition: CIBMTR_PLT_20}
+    from: transplant
+    competing: [death]
+"""
+
+
+def test_after_two_endpoints_of_which_one_had_nothing_to_recover_from(tmp_path):
+    """Platelets never fell below 20: the search begins after the recovery of neutrophils, day 6."""
+    measured = counts([*FALL, 0.6, 0.9, 1.2, 0.4, 0.4, 0.3]) + counts([100] * 29, "PLT")
+    text = RECOVERY + PLATELETS + fall(more=", after: [recovery, platelets]")
+    row = row_of(tmp_path / "a", text, measurements=measured)
+    assert told(row, "status", "day") == ("event", 9)
+    never = counts([2] * 29) + counts([100] * 29, "PLT")
+    row = row_of(tmp_path / "b", text, measurements=never)
+    assert row["status"] == "not_applicable"
+    unseen = counts([*FALL, 0.6, 0.9, 1.2, 0.4, 0.4, 0.3])
+    row = row_of(tmp_path / "c", text, measurements=unseen)
+    assert told(row, "status", "cause") == ("not_evaluable", "platelets could not be judged")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("or_supported: {transfused: platelets, within: 7 d}", "`at_least` is missing"),
+        ("or_supported: {transfused: platelets, at_least: 1, within: 0 d}", "or equal to 1"),
+        (
+            "or_supported: {transfused: platelets, drug: G-CSF, at_least: 1, within: 7 d}",
+            "one of `transfused`, `drug`, `drug_class`",
+        ),
+        ("and_supported: {drug: G-CSF, at_least: 8, within: 7 d}", "can never be met"),
+        (
+            (
+                "or_supported: {transfused: platelets, at_least: 1, within: 7 d}, "
+                "and_supported: {transfused: platelets, at_least: 1, within: 7 d}"
+            ),
+            "not both",
+        ),
+        (
+            (
+                "or_supported: {transfused: platelets, at_least: 1, within: 7 d}, "
+                "without_transfusion: {product: platelets, when: during}"
+            ),
+            "not both",
+        ),
+    ],
+)
+def test_faulty_support_is_refused(tmp_path, line, said):
+    lines = f"[{{analyte: PLT, below: 20 10*9/L, {line}}}]"
+    with pytest.raises(ProtocolError, match=said):
+        row_of(tmp_path, fall(lines))
+
+
+def test_a_drug_without_an_end_is_unknown_after_its_first_day(tmp_path):
+    lines = (
+        "[{analyte: ANC, below: 0.5 10*9/L, "
+        "or_supported: {drug: filgrastim, at_least: 2, within: 7 d}}]"
+    )
+    drug = {"record_id": "M", "drug": "filgrastim", "started_day": 3}
+    for ended, expected in ((5, "event"), ("", "not_evaluable")):
+        row = row_of(
+            tmp_path / f"x{ended}",
+            fall(lines),
+            measurements=counts([2] * 8, first=4),
+            medications=[{**drug, "ended_day": ended}],
+        )
+        assert row["status"] == expected
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), max_size=25),
+    st.integers(1, 4),
+    st.integers(0, 8),
+    st.integers(0, 4),
+)
+def test_every_begin_of_a_run_against_plain_python(steps, run, span, gap):
+    day = np.cumsum([step for step, _ in steps], dtype=np.int32)
+    status = np.array([code for _, code in steps], dtype=np.int8)
+    expected = []
+    for i in range(len(steps)):
+        rows = []
+        for j in range(i, len(steps)):
+            if status[j] == UNKNOWN:
+                continue
+            if status[j] != PASS or (rows and gap and day[j] - day[rows[-1]] > gap):
+                break
+            rows.append(j)
+        starts = rows and rows[0] == i and 2 <= day[i] <= 40
+        found = [j for n, j in enumerate(rows, 1) if n >= run and day[j] - day[i] >= span]
+        expected.append(found[0] if starts and found else -1)
+    ends = qualifying_begins(
+        np.array([0, len(steps)]), day, status, np.array([2], dtype=np.int32),
+        np.array([40], dtype=np.int32), run, span, gap,
+    )  # fmt: skip
+    assert ends.tolist() == expected
