@@ -257,5 +257,17 @@ def _maybe_lower(counts: pl.DataFrame, all_counts: pl.DataFrame) -> pl.DataFrame
 
 
 def _shown() -> pl.Expr:
-    """Show a count, or the text it was given as where it is only a bound."""
-    return pl.coalesce(pl.col("value").cast(pl.String).str.strip_suffix(".0"), pl.col("as_read"))
+    """Show a count, or the bound that is known of it."""
+
+    def number(column: str) -> pl.Expr:
+        return pl.col(column).cast(pl.String).str.strip_suffix(".0")
+
+    return (
+        pl.when(pl.col("value").is_not_null())
+        .then(number("value"))
+        .when(pl.col("censored") == "<")
+        .then(pl.format("<{}", number("high")))
+        .when(pl.col("censored") == ">")
+        .then(pl.format(">{}", number("low")))
+        .otherwise("as_read")
+    )

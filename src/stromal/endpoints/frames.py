@@ -11,7 +11,7 @@ import polars as pl
 
 from stromal.core import UsageError
 from stromal.endpoints.columns import LAST_DAY, Inputs, compile_bounds
-from stromal.endpoints.days_kernels import Counts, DayList, Ints, Others
+from stromal.endpoints.days_kernels import Counts, DayList, Ints, Others, Values
 from stromal.endpoints.kernels import Found
 from stromal.endpoints.recovery import search_recovery, start_of
 from stromal.endpoints.recovery_kernels import Nadirs
@@ -94,7 +94,7 @@ def recover(
         found,
         pl.Series([None], dtype=pl.List(pl.String)).new_from_index(0, size),
         rule,
-        start_of(rule, nadirs, pl.Series(np.zeros(size, dtype=bool))),
+        start_of(rule, nadirs, pl.Series(np.zeros(size, dtype=bool)), _in_words(nadirs.height)),
         people.select("p", anchor_day=pl.lit(0, pl.Int32)),
         competing=finish.filter(pl.col("cause").is_not_null()).select(
             "p", "day", record_id=pl.lit(None, pl.String), name="cause"
@@ -107,6 +107,11 @@ def recover(
     return people.join(rows, on="p", maintain_order="left").select(
         "participant_id", "status", "day", "day_low", "day_high", "cause", "note"
     )
+
+
+def _in_words(heights: Values) -> pl.Series:
+    """Say counts as a study folder would, 1 and not 1.0."""
+    return pl.Series(heights).cast(pl.String).str.strip_suffix(".0")
 
 
 def _rule(definition: str | Recovery) -> Recovery:

@@ -57,7 +57,8 @@ class Found(NamedTuple):
     `event`, `run_end`: first and last day of the first run, `first`, `last` its first and last row
     (-1 without). `high`: first day of the run with missing draws against it. `low`: earliest day a
     run could have begun. Where there is no event: `could`, the last day on which a run that the
-    telling rows could show might have begun, and `enough`, 1 where only gaps stood against a run;
+    telling rows could show might have begun, and `enough`, 1 where only gaps stood against a run,
+    `UNLOGGED` where days did of which transfusions are not known;
     `seen` and `stretch`, the last day with a telling count and the longest run of such days;
     `drawn`, the last day on which blood was counted.
     """
@@ -209,11 +210,12 @@ def _last_begin_of(
 
     Telling rows are those with a count that passes or fails: what they said is left aside, only the
     days on which they stand count. Unknown rows, and transfusions alone, are passed over; an
-    unlogged row ends a run. The second answer is 1 where there are enough telling rows over enough
-    days, so that only gaps stood against a run.
+    unlogged row ends a run. The second answer is `UNLOGGED` where such a row stood against a run,
+    else 1 where there are enough telling rows over enough days, so that only gaps did.
     """
     found = NONE
     enough = 0
+    unlogged = False
     count = 0
     last_of_run = 0
     after = 0
@@ -222,6 +224,7 @@ def _last_begin_of(
     for i in range(end - 1, begin - 1, -1):
         if status[i] == UNLOGGED:
             count = 0
+            unlogged = True
         if source[i] == -1 or (status[i] != PASS and status[i] != FAIL):
             continue
         if told == 0:
@@ -238,7 +241,7 @@ def _last_begin_of(
         if count >= values and last_of_run - day[i] >= span:
             found = day[i]
             break
-    return found, enough
+    return found, UNLOGGED if unlogged and found == NONE else enough
 
 
 @kernel

@@ -84,7 +84,7 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
         found,
         _deciding(columns, sources, offsets),
         rule,
-        start_of(rule, nadirs, _unlogged(nadirs, endpoint, context)),
+        start_of(rule, nadirs, _unlogged(nadirs, endpoint, context), _shown(columns, nadirs)),
         context.anchor(endpoint.from_),
         competing=events,
         until=endpoint.until,
@@ -132,10 +132,11 @@ def _deciding(columns: Columns, sources: Ints, offsets: Ints) -> pl.Series:
     )
 
 
-def start_of(rule: Recovery, nadirs: Nadirs, unlogged: pl.Series) -> Start:
+def start_of(rule: Recovery, nadirs: Nadirs, unlogged: pl.Series, shown: pl.Series) -> Start:
     """Say where each participant's search began: at the anchor, or on the day after the nadir.
 
-    `unlogged` says of whom transfusions went unlogged before the last count.
+    `unlogged` says of whom transfusions went unlogged before the last count, `shown` the nadir's
+    count in words.
     """
     within = within_of(rule)
     if within < 0:
@@ -149,16 +150,24 @@ def start_of(rule: Recovery, nadirs: Nadirs, unlogged: pl.Series) -> Start:
             (pl.col("below") == 0) & (pl.col("transfused") == 0)
         ),
         unlogged=unlogged,
+        shown=shown,
     )
     frame = _judge_nadir(frame, within)
     day = np.where(nadirs.day == NONE, NO_START, nadirs.day + 1).astype(np.int32)
     return Start(day, frame["told"], frame["excluded"], frame["reason"])
 
 
+def _shown(columns: Columns, nadirs: Nadirs) -> pl.Series:
+    """Say each nadir's count as it was reported, or as what the leucocytes leave of it."""
+    source = pl.Series(nadirs.source)
+    told = pl.DataFrame({"shown": columns.tell(source)["shown"], "source": source})
+    bound = pl.format("at most {} (the leucocytes)", "shown")
+    return told.select(pl.when(source < -1).then(bound).otherwise("shown")).to_series()
+
+
 def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:
     """Say who has a nadir to recover from: `day`, `excluded`, `reason`, `told`."""
     unseen = pl.col("day").is_null()
-    height = pl.col("height").round_sig_figs(9).cast(pl.String).str.strip_suffix(".0")
     sparse = pl.col("never") & (pl.col("gap") > LONGEST_GAP)
     unlogged = pl.col("never") & pl.col("unlogged")
     return frame.select(
@@ -181,8 +190,11 @@ def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:
         .then(
             pl.format(
                 "No count of days 0 to {} is below the threshold, but {} days in a row are "
-                "without a count: a fall may have gone unseen",
+                "without a count: a fall may have gone unseen{}",
                 pl.lit(within), "gap",
+                pl.when(unlogged)
+                .then(pl.lit("; nor were transfusions logged throughout"))
+                .otherwise(pl.lit("")),
             )
         )
         .when(unlogged)
@@ -196,10 +208,10 @@ def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:
         .then(
             pl.format(
                 "Never below the threshold: the lowest count of days 0 to {} was {} on day {}",
-                pl.lit(within), height, "day",
+                pl.lit(within), "shown", "day",
             )
         )
-        .otherwise(pl.format("nadir {} on day {}", height, "day")),
+        .otherwise(pl.format("nadir {} on day {}", "shown", "day")),
     )  # fmt: skip
 
 

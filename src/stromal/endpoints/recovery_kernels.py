@@ -44,14 +44,15 @@ NO_START = 2_000_000
 class Nadirs(NamedTuple):
     """Each participant's nadir: its day (`NONE` without), its count, 1 where that fails the rule.
 
-    `gap`: of those whose nadir is not below, the most days in a row without a count of the days
-    searched; `counted`: their last day with a count; `transfused`: 1 where the product of the rule
-    was given on a day searched.
+    `source`: the record of the count (see `Room.source`). `gap`: of those whose nadir is not below,
+    the most days in a row without a count of the days searched; `counted`: their last day with a
+    count; `transfused`: 1 where the product of the rule was given on a day searched.
     """
 
     day: Days
     height: Values
     below: Statuses
+    source: Ints
     gap: Days
     counted: Days
     transfused: Statuses
@@ -63,6 +64,7 @@ def room_for_nadirs(participants: int) -> Nadirs:
         np.full(participants, NONE, dtype=np.int32),
         np.full(participants, np.nan),
         np.zeros(participants, dtype=np.int8),
+        np.full(participants, -1, dtype=np.int64),
         np.zeros(participants, dtype=np.int32),
         np.full(participants, NONE, dtype=np.int32),
         np.zeros(participants, dtype=np.int8),
@@ -331,7 +333,7 @@ def recover_all(  # noqa: PLR0915
     unlogged_from, unlogged_day = unlogged
     day, status, height, below, drawn, source, covered, unknown = room
     event, run_end, first_row, last_row, day_high, day_low = found[:6]
-    nadir_day, nadir_height, nadir_below = nadirs[:3]
+    nadir_day, nadir_height, nadir_below, nadir_source = nadirs[:4]
     sources = np.empty(participants * values + 64, dtype=np.int64)
     offsets = np.zeros(participants + 1, dtype=np.int64)
     filled = 0
@@ -368,6 +370,7 @@ def recover_all(  # noqa: PLR0915
                 nadir_day[p] = count_day[nadir] - anchor
                 nadir_height[p] = low[nadir]
                 nadir_below[p] = 1
+                nadir_source[p] = nadir
             event[p] = count_day[first] - anchor
             run_end[p] = count_day[final] - anchor
             first_row[p], last_row[p] = first, final
@@ -402,6 +405,7 @@ def recover_all(  # noqa: PLR0915
                 nadir_day[p] = day[nadir]
                 nadir_height[p] = height[nadir]
                 nadir_below[p] = below[nadir]
+                nadir_source[p] = source[nadir]
                 start = day[nadir] + 1
                 if below[nadir] == 0:
                     _never_below(

@@ -9,7 +9,16 @@ import numpy as np
 import polars as pl
 
 from stromal.endpoints.context import Context
-from stromal.endpoints.kernels import NONE, Days, Found, Ints, RunCode, room_for_found, search_runs
+from stromal.endpoints.kernels import (
+    NONE,
+    UNLOGGED,
+    Days,
+    Found,
+    Ints,
+    RunCode,
+    room_for_found,
+    search_runs,
+)
 from stromal.endpoints.series import Series
 from stromal.protocol.endpoints import EventSpec
 from stromal.protocol.rules import CountRule, RunRule
@@ -75,7 +84,9 @@ def reading_limit(
     Nothing after a competing event or a death is read; where the rule asks about transfusions,
     nothing after `complete_until` either, because silence then no longer means that none was given.
     Participants whose transfusions have rows in the coverage table are read on: these rows say what
-    silence means.
+    silence means. A competing event that comes after `complete_until`, or after the last stretch
+    for which the coverage table says that measurements are complete, competes with nothing that was
+    observed: the event may have happened, unseen, before it.
 
     Returns
     -------
@@ -89,7 +100,26 @@ def reading_limit(
         covered = pl.col("p").is_in(context.covered("transfusions")["p"].implode())
         limits.append(pl.when(~covered).then("complete_until"))
     last = days.select("p", last=pl.min_horizontal(*limits).fill_null(_NEVER).cast(pl.Int32))
-    return events, last
+    return _observed(events, context, anchor), last
+
+
+def _observed(events: pl.DataFrame, context: Context, anchor: str) -> pl.DataFrame:
+    """Keep the competing events up to which counts are known to be recorded, or nothing is said."""
+    ends = (
+        context.participants.select("p", "complete_until_day")
+        .join(context.anchor(anchor), on="p")
+        .select("p", complete=pl.col("complete_until_day") - pl.col("anchor_day"))
+    )
+    logged = context.dated_coverage("measurements", anchor).group_by("p").agg(
+        logged=pl.col("to_day").max() + 1
+    )  # fmt: skip
+    known = pl.coalesce("logged", "complete")
+    return (
+        events.join(ends, on="p", how="left", maintain_order="left")
+        .join(logged, on="p", how="left", maintain_order="left")
+        .filter((pl.col("day") <= known).fill_null(value=True))
+        .drop("complete", "logged")
+    )
 
 
 def derive_runs(  # noqa: PLR0913
@@ -111,8 +141,9 @@ def derive_runs(  # noqa: PLR0913
        `not_evaluable`, unless a competing event came first.
     2. The first run that qualifies, begun on or before `until`: `event` on its first day.
     3. Otherwise the competing event: `competing` on its day.
-    4. Otherwise, where no count tells anything, or where the planned draws, or the draws that were
-       taken (often enough and long enough, but too far apart), cannot show a run: `not_evaluable`.
+    4. Otherwise, where no count tells anything, where the planned draws, or the draws that were
+       taken (often enough and long enough, but too far apart), cannot show a run, or where nowhere
+       enough days are logged for one: `not_evaluable`.
     5. Otherwise `censored` at the last day on which a complete run could still have begun: of the
        counts that tell something, the last one from which the counts that follow it, had they all
        met the rule, would have made a run. With a count on every day this is the last count less
@@ -182,6 +213,7 @@ def decide_runs(  # noqa: PLR0913
     frame = frame.with_columns(
         could=pl.max_horizontal(could, known, pl.lit(0)),
         unshown=(pl.col("could") == NONE) & (pl.col("enough") == 1),
+        unlogged=(pl.col("could") == NONE) & (pl.col("enough") == UNLOGGED),
     )
     return _decide(frame, rule, until, said, planned=planned)
 
@@ -211,7 +243,7 @@ def _decide(
         .then(pl.lit("competing"))
         .when(pl.col("excluded").is_not_null())
         .then("excluded")
-        .when(pl.col("seen").is_null() | unshown)
+        .when(pl.col("seen").is_null() | unshown | pl.col("unlogged"))
         .then(pl.lit("not_evaluable"))
         .otherwise(pl.lit("censored"))
     )
@@ -256,6 +288,8 @@ def _cause(is_: dict[str, pl.Expr]) -> pl.Expr:
         .then(pl.lit("anchor did not happen"))
         .when(pl.col("excluded").is_not_null())
         .then("reason")
+        .when("unlogged")
+        .then(pl.lit("transfusions were not logged"))
         .when(pl.col("seen").is_null())
         .then(pl.lit("no counts"))
         .otherwise(pl.lit("draws cannot show the run"))
@@ -288,6 +322,12 @@ def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str) -> pl.Expr:
         .then(pl.lit("The moment from which days count did not happen."))
         .when(pl.col("excluded").is_not_null())
         .then(pl.format("{}.", "told"))
+        .when("unlogged")
+        .then(
+            pl.format(
+                "{} cannot be shown: transfusions were not logged on enough days.", rule_said
+            )
+        )
         .when(pl.col("seen").is_null())
         .then(pl.lit("No count from the anchor on can decide the rule."))
         .otherwise(

@@ -110,7 +110,7 @@ def test_above_the_threshold_a_bound_at_it_is_enough(tmp_path):
 def test_the_nadir_may_be_below_the_limit_of_the_analyser(tmp_path):
     row = row_of(tmp_path, rule(), measurements=counts([3, 1, "<0.1", "<0.1", 0.5, 0.6, 0.7]))
     assert told(row, "status", "day") == ("event", 4)
-    assert "nadir 0.1 on day 3" in row["note"]
+    assert "nadir <0.1 on day 3" in row["note"]
 
 
 @pytest.mark.parametrize("bound", [">0.3", "<38.5", "<0.7"])
@@ -173,7 +173,7 @@ def test_leucocytes_bound_a_differential_that_is_missing(tmp_path):
         measurements=counts(reported) + counts(leucocytes, "WBC"),
     )
     assert told(row, *TIMES) == ("event", 8, 8, 8)
-    assert "nadir 0.1 on day 5" in row["note"]
+    assert "nadir at most 0.1 (the leucocytes) on day 5" in row["note"]
 
 
 def test_leucocytes_above_the_threshold_bound_nothing(tmp_path):
