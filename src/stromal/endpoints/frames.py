@@ -118,11 +118,11 @@ def _rule(definition: str | Recovery) -> Recovery:
     """Give the rule of a name."""
     if isinstance(definition, Recovery):
         return definition
-    family, content = definitions().get(definition, ("", {}))
-    if family != "recovery":
-        there = ", ".join(name for name, (kind, _) in definitions().items() if kind == "recovery")
+    library = definitions()
+    if library.families.get(definition) != "recovery":
+        there = ", ".join(library.of_family("recovery"))
         raise UsageError(f"`{definition}` is no recovery of the library; there are: {there}")
-    return Recovery.model_validate(content)
+    return Recovery.model_validate(library[definition][1])
 
 
 def _checked(frame: pl.DataFrame, name: str, columns: dict[str, Any]) -> pl.DataFrame:

@@ -91,7 +91,7 @@ def json_schema() -> dict[str, Any]:
     parts = cast("dict[str, dict[str, Any]]", schema["$defs"])
     for part in parts.values():
         for family in FAMILIES.keys() & part.get("properties", {}).keys():
-            names = sorted(name for name, (kind, _) in definitions().items() if kind == family)
+            names = definitions().of_family(family)
             named = {
                 "type": "object",
                 "properties": {"definition": {"enum": names}},
