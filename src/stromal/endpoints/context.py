@@ -302,15 +302,17 @@ class Context:
         )
 
     def _graded_event(self, endpoint: str, grades: list[str], anchor: str) -> pl.DataFrame:
-        """Give the days with one of the grades, as events."""
+        """Give the days that surely have one of the grades, whichever of them, as events."""
+        could = pl.col("could_be")
+        wanted = could.list.set_intersection(pl.lit(grades)).list.len()
         return (
             self._graded_from(endpoint, anchor)
-            .filter(pl.col("grade").is_in(grades))
+            .filter("covered", (wanted == could.list.len()) & (wanted > 0))
             .select(
                 "p",
                 "day",
                 record_id=pl.format("{}:{}", pl.lit(endpoint), "participant_id"),
-                name=pl.format("{} {}", pl.lit(endpoint), "grade"),
+                name=pl.format("{} {}", pl.lit(endpoint), could.list.join(" or ")),
             )
         )
 
@@ -330,44 +332,83 @@ class Context:
             .drop_nulls("day")
         )
 
-    def open_grades(self, specs: list[EventSpec], anchor: str) -> pl.DataFrame:
+    def open_events(self, specs: list[EventSpec], anchor: str) -> pl.DataFrame:
         """Give each participant's first day that may have been an event and is not decided.
 
-        1. A day of assessment of a graded endpoint that could have one of the grades named, and
+        1. A recorded event of one of the names whose grade, or cause, is asked for and not
+           recorded, and which nothing else rules out.
+        2. A day of assessment of a graded endpoint that could have one of the grades named, and
            could have another, or that no case of the definition covers.
-        2. The day of the anchor for those whom nobody assessed for a graded endpoint.
+        3. The day of the anchor for those whom nobody assessed for a graded endpoint.
 
         Returns
         -------
         polars.DataFrame
-            `p`, `open_day` (from the anchor, not negative), `open_name`.
+            `p`, `open_day` (from the anchor, not negative), `open_name`, `open_said` (the
+            same with its day), `open_ids`.
         """
         parts = [_NO_OPEN]
         for spec in specs:
-            name = spec.endpoint or ""
-            if not isinstance(self.protocol.endpoints.get(name), GradedEndpoint):
-                continue
-            days = self._graded_from(name, anchor)
-            could = pl.col("could_be")
-            wanted = could.list.set_intersection(pl.lit(list(spec.is_ or []))).list.len()
-            words = pl.format(
-                "{} could be {} on day {}", pl.lit(name), could.list.join(" or "), "day"
-            )
-            undecided = days.filter(
-                pl.col("grade").is_null() & ((wanted > 0) | (could.list.len() == 0))
-            ).select("p", open_day="day", open_name=words)
-            never = self.participants.join(days, on="p", how="anti").select(
-                "p",
-                open_day=pl.lit(0, pl.Int32),
-                open_name=pl.lit(f"{name} was not assessed"),
-            )
-            parts += [undecided, never]
+            if spec.event is not None:
+                parts += self._open_records(spec, anchor)
+            elif isinstance(self.protocol.endpoints.get(spec.endpoint or ""), GradedEndpoint):
+                parts += self._open_grades(spec, anchor)
         return (
             pl.concat(parts)
             .filter(pl.col("open_day") >= 0)
             .sort("p", "open_day", maintain_order=True)
             .unique("p", keep="first", maintain_order=True)
         )
+
+    def _open_records(self, spec: EventSpec, anchor: str) -> list[pl.DataFrame]:
+        """Give the recorded events that lack the grade or the cause that is asked for."""
+        rows = self.dated("events", anchor).filter(pl.col("event") == spec.event)
+        lacks, may = pl.lit(""), pl.lit(value=True)
+        for column, asked in (("cause", spec.cause), ("grade", spec.grade_at_least)):
+            if asked is None:
+                continue
+            held = pl.col(column) == asked if column == "cause" else pl.col(column) >= asked
+            may &= held.fill_null(value=True)
+            lacks = pl.when(pl.col(column).is_null()).then(pl.lit(column)).otherwise(lacks)
+        return [
+            rows.filter(may & (lacks != ""))
+            .sort("p", "day", "record_id")
+            .select(
+                "p",
+                open_day="day",
+                open_name=pl.format("{} without its {}", "event", lacks),
+                open_said=pl.format("{} without its {} on day {}", "event", lacks, "day"),
+                open_ids=pl.concat_list("record_id"),
+            )
+        ]
+
+    def _open_grades(self, spec: EventSpec, anchor: str) -> list[pl.DataFrame]:
+        """Give the graded days that are not decided, and who was never assessed."""
+        name = spec.endpoint or ""
+        days = self._graded_from(name, anchor)
+        could = pl.col("could_be")
+        wanted = could.list.set_intersection(pl.lit(list(spec.is_ or []))).list.len()
+        # sure: every grade that the day could have is one of those named
+        sure = pl.col("covered") & (wanted == could.list.len()) & (wanted > 0)
+        words = pl.format(
+            "{} could be {} on day {}",
+            pl.lit(name),
+            pl.when(could.list.len() > 0)
+            .then(could.list.join(" or "))
+            .otherwise(pl.lit("any grade")),
+            "day",
+        )
+        undecided = days.filter(~sure & ((wanted > 0) | ~pl.col("covered"))).select(
+            "p", open_day="day", open_name=words, open_said=words, open_ids="records"
+        )
+        never = self.participants.join(days, on="p", how="anti").select(
+            "p",
+            open_day=pl.lit(0, pl.Int32),
+            open_name=pl.lit(f"{name} was not assessed"),
+            open_said=pl.lit(f"{name} was not assessed"),
+            open_ids=pl.lit([], pl.List(pl.String)),
+        )
+        return [undecided, never]
 
     def with_derived(self, name: str, rows: pl.DataFrame) -> Context:
         """Give a context that also knows one more derived endpoint."""
@@ -379,7 +420,15 @@ _NO_EVENTS = pl.DataFrame(
 )
 
 
-_NO_OPEN = pl.DataFrame(schema={"p": pl.Int64, "open_day": pl.Int32, "open_name": pl.String})
+_NO_OPEN = pl.DataFrame(
+    schema={
+        "p": pl.Int64,
+        "open_day": pl.Int32,
+        "open_name": pl.String,
+        "open_said": pl.String,
+        "open_ids": pl.List(pl.String),
+    }
+)
 
 
 def first_of(rows: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -23,12 +23,14 @@ def derive_time_to_event(
        else at `complete_until` (up to then all events are recorded), or at `last_contact` where
        that is not given; in any case at death.
     4. No event and no end of follow-up recorded: `not_evaluable`.
-    5. An event of one of the names whose grade, or cause, is asked for and not recorded may be the
-       one: where nothing else was decided before it, `not_evaluable`, and the cause names it.
-    6. An assessment that could have had a grade named among the events, or nobody having assessed
-       it at all, before the day that decided: an event stays one, with `day_low` on that day; what
-       is not an event is `not_evaluable`. So is every result before which a competing event of that
-       kind may have happened.
+    5. Something may have been an event and is not decided (`Context.open_events`: a recorded event
+       that lacks the grade or cause asked for, an assessment that could have had a grade named,
+       nobody having assessed it). Before an event it leaves the day uncertain, not the event:
+       `day_low` is that day, `day_high` the day of the event. Before (or on the day of) a competing
+       event, and before a censoring or on its day, it leaves the status open: `not_evaluable`.
+    6. Something that may have been a competing event, likewise: before an event, and before a
+       censoring or on its day, `not_evaluable`; before a competing event only its day is uncertain,
+       and the note says so.
 
     Returns
     -------
@@ -50,10 +52,14 @@ def derive_time_to_event(
         .join(_renamed(events, "event"), on="p", how="left")
         .join(_renamed(competing, "competing"), on="p", how="left")
         .join(context.last_days(endpoint.from_), on="p")
-        .join(context.open_grades(rule.events, endpoint.from_), on="p", how="left")
+        .join(context.open_events(rule.events, endpoint.from_), on="p", how="left")
         .join(
-            context.open_grades(endpoint.competing, endpoint.from_).select(
-                "p", open_competing="open_day", open_competing_name="open_name"
+            context.open_events(endpoint.competing, endpoint.from_).select(
+                "p",
+                open_competing="open_day",
+                open_competing_name="open_name",
+                open_competing_said="open_said",
+                open_competing_ids="open_ids",
             ),
             on="p",
             how="left",
@@ -73,60 +79,8 @@ def derive_time_to_event(
             ),
         )
     )
-    rows = _unless_open(_decided(frame), _open_events(context, endpoint))
-    return derived_frame(context, name, rule.definition or rule.title or "spelled out", rows)
-
-
-def _open_events(context: Context, endpoint: TimeToEventEndpoint) -> pl.DataFrame:
-    """Give `p`, `open_day`, `open_name`, `open_id`: the first event that may be one that counts."""
-    rows = context.dated("events", endpoint.from_).filter(pl.col("day") >= 0)
-    parts = [rows.clear().with_columns(lacking=pl.lit(""))]
-    specs = [*endpoint.time_to_event.events, *endpoint.competing]
-    for spec in (spec for spec in specs if spec.event is not None):
-        named = rows.filter(pl.col("event") == spec.event)
-        if spec.grade_at_least is not None:
-            may = pl.lit(value=True) if spec.cause is None else pl.col("cause") == spec.cause
-            graded = pl.col("grade").is_null() & may.fill_null(value=True)
-            parts.append(named.filter(graded).with_columns(lacking=pl.lit("grade")))
-        if spec.cause is not None:
-            may = pl.lit(value=True)
-            if spec.grade_at_least is not None:
-                may = pl.col("grade") >= spec.grade_at_least
-            caused = pl.col("cause").is_null() & may.fill_null(value=True)
-            parts.append(named.filter(caused).with_columns(lacking=pl.lit("cause")))
-    return (
-        pl.concat(parts)
-        .sort("p", "day", "record_id")
-        .unique("p", keep="first", maintain_order=True)
-        .select(
-            "p",
-            open_day="day",
-            open_name=pl.format("{} without its {}", "event", "lacking"),
-            open_id="record_id",
-        )
-    )
-
-
-def _unless_open(rows: pl.DataFrame, unclear: pl.DataFrame) -> pl.DataFrame:
-    """Leave open who had, before what was decided, an event that may be one that counts."""
-    decided = pl.col("status").is_in(["event", "competing", "censored"])
-    same = (pl.col("open_day") == pl.col("day")) & (pl.col("status") != "censored")
-    before = (pl.col("open_day") <= pl.col("day")).fill_null(value=False) & ~same.fill_null(
-        value=False
-    )
-    open_ = decided & before
-    return (
-        rows.join(unclear, on="p", how="left", maintain_order="left")
-        .with_columns(
-            note=pl.when(open_)
-            .then(pl.format("{} on day {} may be the event.", "open_name", "open_day"))
-            .otherwise("note"),
-            cause=pl.when(open_).then("open_name").otherwise("cause"),
-            because=pl.when(open_).then(pl.concat_list("open_id")).otherwise("because"),
-            day=pl.when(open_).then(None).otherwise("day"),
-            status=pl.when(open_).then(pl.lit("not_evaluable")).otherwise("status"),
-        )
-        .select(rows.columns)
+    return derived_frame(
+        context, name, rule.definition or rule.title or "spelled out", _decided(frame)
     )
 
 
@@ -141,23 +95,29 @@ def _renamed(rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
 
 
 def _with_open(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add `open`, what may have happened before the status, which is then `not_evaluable`."""
-    decided = (
-        pl.when(pl.col("status") == "event")
-        .then("event_day")
-        .when(pl.col("status") == "competing")
-        .then("competing_day")
-        .when(pl.col("status") == "censored")
-        .then(pl.col("end") + 1)
+    """Leave open what something undecided before it could change; `open` says what, `ids` where."""
+    status, day = pl.col("status"), pl.col("event_day")
+    last = pl.when(status == "competing").then("competing_day").when(
+        status == "censored"
+    ).then("end")  # fmt: skip
+    missed = pl.col("open_day") <= last
+    overtaken = (
+        pl.when(status == "event")
+        .then(pl.col("open_competing") < day)
+        .when(status == "censored")
+        .then(pl.col("open_competing") <= pl.col("end"))
     )
-    missed = (pl.col("status") != "event") & (pl.col("open_day") < decided)
-    open_ = (
-        pl.when(pl.col("open_competing") < decided)
-        .then("open_competing_name")
-        .when(missed)
-        .then("open_name")
+    frame = frame.with_columns(
+        open=pl.when(overtaken).then("open_competing_name").when(missed).then("open_name"),
+        said=pl.when(overtaken).then("open_competing_said").when(missed).then("open_said"),
+        ids=pl.when(overtaken).then("open_competing_ids").when(missed).then("open_ids"),
+        earlier=pl.when((status == "event") & (pl.col("open_day") < day))
+        .then("open_day")
+        .when((status == "competing") & (pl.col("open_competing") < pl.col("competing_day")))
+        .then("open_competing"),
+        may=pl.when(status == "event").then("open_said").otherwise("open_competing_said"),
     )
-    return frame.with_columns(open=open_).with_columns(
+    return frame.with_columns(
         status=pl.when(pl.col("open").is_not_null())
         .then(pl.lit("not_evaluable"))
         .otherwise("status")
@@ -212,25 +172,31 @@ def _decided(frame: pl.DataFrame) -> pl.DataFrame:
             because=pl.when(by_status["event"])
             .then(pl.concat_list("event_id"))
             .when(by_status["competing"])
-            .then(pl.concat_list("competing_id")),
-            day_low=pl.when(by_status["event"] & (pl.col("open_day") < pl.col("event_day"))).then(
-                "open_day"
-            ),
-            day_high=pl.when(by_status["event"] & (pl.col("open_day") < pl.col("event_day"))).then(
+            .then(pl.concat_list("competing_id"))
+            .otherwise("ids"),
+            day_low=pl.when(by_status["event"]).then("earlier"),
+            day_high=pl.when(by_status["event"] & pl.col("earlier").is_not_null()).then(
                 "event_day"
             ),
+            uncertain=pl.when(
+                (by_status["event"] | by_status["competing"]) & pl.col("earlier").is_not_null()
+            )
+            .then(pl.format(" The day is uncertain: {}.", "may"))
+            .otherwise(pl.lit("")),
         )
         .with_columns(
             note=pl.when(by_status["event"])
-            .then(pl.format("{} on day {}.", "cause", "day"))
+            .then(pl.format("{} on day {}.{}", "cause", "day", "uncertain"))
             .when(by_status["competing"])
-            .then(pl.format("{} on day {}, before any of the events.", "cause", "day"))
+            .then(
+                pl.format("{} on day {}, before any of the events.{}", "cause", "day", "uncertain")
+            )
             .when(by_status["censored"])
             .then(pl.format("No event by day {} ({}).", "day", "cause"))
             .when(by_status["not_applicable"])
             .then(pl.lit("The moment from which days count did not happen."))
             .when(pl.col("open").is_not_null())
-            .then(pl.format("It may have happened: {}.", "open"))
+            .then(pl.format("It may have happened: {}.", "said"))
             .when(pl.col("end").is_not_null())
             .then(pl.lit("Follow-up ends before the moment from which days count."))
             .otherwise(pl.lit("No event is recorded and neither is the end of follow-up."))

@@ -27,7 +27,8 @@ def anchor_days(protocol: Protocol, records: TrialRecords) -> pl.DataFrame:
     3. `event`: the first event of that name.
     4. `medication`: the first start of the drug, or the last end of it; no end where one of its
        rows has none (it is still taken, or nobody knows).
-    5. `anchor` with `plus`: that many days after the other anchor.
+    5. `anchor` with `plus`: that many days after the other anchor, for those who did not die
+       before: a landmark that a participant did not live to see did not happen.
 
     Parameters
     ----------
@@ -71,7 +72,12 @@ def _own_days(
                        "Let one of these anchors be a column, an infusion or an event.")]
             )  # fmt: skip
         base = _own_days(protocol, records, anchor.anchor, (*above, name))
-        return base.with_columns(pl.col("day") + pl.lit(int(anchor.plus), pl.Int32))
+        moved = base.with_columns(pl.col("day") + pl.lit(int(anchor.plus), pl.Int32))
+        died = records["events"].filter(pl.col("event") == "death").group_by("participant_id").agg(
+            died=pl.col("day").min()
+        )  # fmt: skip
+        alive = (pl.col("day") <= pl.col("died")).fill_null(value=True)
+        return moved.join(died, on="participant_id", how="left").filter(alive).drop("died")
     if isinstance(anchor, ParticipantAnchor):
         rows, day = records["participants"], f"{anchor.participant}_day"
     elif isinstance(anchor, InfusionAnchor):

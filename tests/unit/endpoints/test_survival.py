@@ -183,6 +183,61 @@ def test_two_things_asked_for_and_one_of_them_ruled_out(tmp_path):
     assert row["status"] == "censored"
 
 
+UNGRADED = {"event": "agvhd"}
+GRADED = {"event": "agvhd", "grade": 3}
+
+
+@pytest.mark.parametrize(
+    ("spec", "competing", "events", "expected"),
+    [
+        # an undecided one before an event: the day is uncertain, the event is not
+        ("agvhd", "[]", [(20, UNGRADED), (40, GRADED)], ("event", 40, 20, 40)),
+        ("agvhd", "[]", [(40, UNGRADED), (40, GRADED)], ("event", 40, None, None)),
+        ("agvhd", "[]", [(50, UNGRADED), (40, GRADED)], ("event", 40, None, None)),
+        # before a competing event, or on its day (an event goes first): nothing can be said
+        ("agvhd", "[death]", [(20, UNGRADED), (40, {"event": "death"})],
+         ("not_evaluable", None, None, None)),
+        ("agvhd", "[death]", [(40, UNGRADED), (40, {"event": "death"})],
+         ("not_evaluable", None, None, None)),
+        ("agvhd", "[death]", [(41, UNGRADED), (40, {"event": "relapse"})],
+         ("not_evaluable", None, None, None)),
+        # what may be a competing event, before an event: the event may not have been the first
+        ("relapse", "[{event: agvhd, grade_at_least: 2}]", [(20, UNGRADED),
+         (40, {"event": "relapse"})], ("not_evaluable", None, None, None)),
+        ("relapse", "[{event: agvhd, grade_at_least: 2}]", [(40, UNGRADED),
+         (40, {"event": "relapse"})], ("event", 40, None, None)),
+        # before a competing event it moves the day alone
+        ("relapse", "[{event: agvhd, grade_at_least: 2}]", [(20, UNGRADED), (40, GRADED)],
+         ("competing", 40, None, None)),
+    ],
+)  # fmt: skip
+def test_something_undecided_before_what_was_decided(tmp_path, spec, competing, events, expected):
+    spec = "{event: agvhd, grade_at_least: 2}" if spec == "agvhd" else spec
+    rows = [{"record_id": f"e{i}", "day": day, **event} for i, (day, event) in enumerate(events)]
+    row = row_of(tmp_path, time_to(f"[{spec}]", competing), events=rows)
+    assert told(row, "status", "day", "day_low", "day_high") == expected
+
+
+def test_an_uncertain_day_is_told(tmp_path):
+    rows = [{"record_id": "a", "day": 20, **UNGRADED}, {"record_id": "b", "day": 40, **GRADED}]
+    row = row_of(tmp_path, time_to("[{event: agvhd, grade_at_least: 2}]"), events=rows)
+    assert row["note"] == (
+        "agvhd on day 40. The day is uncertain: agvhd without its grade on day 20."
+    )
+    assert row["because"] == ["b"]
+
+
+@pytest.mark.parametrize("complete", [50, 200])
+def test_a_landmark_that_was_not_reached_alive_did_not_happen(tmp_path, complete):
+    """Records may be complete beyond death; nobody is at risk from day 100 who died on day 50."""
+    people = {"last_contact_day": 50, "complete_until_day": complete}
+    row = row_of(tmp_path, time_to("[relapse]", anchor="landmark"), people=people,
+                 events=happened(death=50))  # fmt: skip
+    assert told(row, "status", "day", "cause") == ("not_applicable", None, "anchor did not happen")
+    row = row_of(tmp_path / "b", time_to("[death]", anchor="landmark"), events=happened(death=100))
+    assert told(row, "status", "day") == ("event", 0)  # the day of the landmark itself
+
+
 # --- events that are themselves derived ----------------------------------------------------
 
 
