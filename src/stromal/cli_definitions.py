@@ -26,7 +26,7 @@ def definitions_command(names: list[str], output: Path | None) -> None:
     """List the library, print a definition, or say how definitions differ."""
     from stromal.protocol.library import definitions
 
-    library = definitions()
+    library = dict(definitions())
     match names:
         case []:
             _list(library)
@@ -180,7 +180,7 @@ def _compare_outcome(outcome: str) -> dict[str, tuple[str, dict[str, Any]]]:
     from stromal.protocol.library import definitions
 
     rows = compare_outcome(outcome)
-    library = definitions()
+    library = dict(definitions())
     names = [name for name, (_, content) in library.items() if content.get("outcome") == outcome]
     out.print(f"[bold]{safe(outcome)}[/]: {len(names)} definitions", highlight=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

@@ -18,6 +18,7 @@ from stromal.endpoints.days_kernels import (
     Others,
     Values,
 )
+from stromal.endpoints.medications import courses, drug_days, unlogged_drug_days
 from stromal.protocol.rules import CountRule
 
 if TYPE_CHECKING:
@@ -103,10 +104,12 @@ def compile_bounds(rule: CountRule) -> Bounds:
     lower = -np.inf if at_least is None else at_least
     upper = np.inf if at_most is None else at_most
     free = rule.without_transfusion
+    shadow = 1 if rule.asked_table else 0
     return Bounds(
         lower if above is None else float(np.nextafter(above, np.inf)),
         upper if below is None else float(np.nextafter(below, -np.inf)),
-        0 if free is None else 1 if free.for_ is None else int(free.for_),
+        shadow if free is None or free.for_ is None else int(free.for_),
+        free is not None,
     )
 
 
@@ -141,6 +144,15 @@ def gather_columns(rule: CountRule, context: Context, anchor: str, last: pl.Data
             context.uncovered("transfusions", anchor, bounds.shadow)
             .join(context.anchor(anchor), on="p")
             .select("p", day=pl.col("day") + pl.col("anchor_day"))
+        )
+    elif rule.without_drug is not None:
+        found = courses(context, rule.without_drug.drug, rule.without_drug.drug_class, anchor)
+        days = drug_days(found).select("p", day="on")
+        given, unlogged = (
+            rows.join(context.anchor(anchor), on="p").select(
+                "p", day=pl.col("day") + pl.col("anchor_day")
+            )
+            for rows in (days, unlogged_drug_days(found, context, anchor, 1))
         )
     anchors = context.anchor(anchor)["anchor_day"].fill_null(NONE).cast(pl.Int32)
     until = context.participants.select("p").join(last, on="p", how="left").sort("p")["last"]

@@ -81,12 +81,13 @@ class Bounds(NamedTuple):
     """A rule on one count, compiled to a closed interval; no bound is minus or plus infinity.
 
     `shadow` is the number of days, from the transfusion on, that a transfusion covers; 0 where the
-    rule does not ask.
+    rule does not ask. `told` says that a transfusion shows a fall that no count showed.
     """
 
     lower: float
     upper: float
     shadow: int
+    told: bool = True
 
 
 class Room(NamedTuple):

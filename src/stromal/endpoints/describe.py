@@ -226,6 +226,8 @@ def _count(rule: CountRule) -> str:
     """Say a count and the freedom from transfusion it needs."""
     said = describe_count(rule)
     free = rule.without_transfusion
+    if rule.without_drug is not None:
+        return f"{said} on days without {_plain(rule.without_drug.name)}"
     if free is None:
         return said
     product = _plain(free.product)

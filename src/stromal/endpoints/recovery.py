@@ -91,6 +91,7 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
         earliest=0,
         planned=can_be_shown(rule, context, [rule.analyte]),
         said=describe_count(rule),
+        asked=rule.asked_table or "",
     )
     return derived_frame(context, name, rule.definition or rule.title or "spelled out", rows)
 
@@ -145,10 +146,10 @@ def start_of(rule: Recovery, nadirs: Nadirs, unlogged: pl.Series, shown: pl.Seri
     frame = pl.DataFrame(nadirs._asdict()).with_columns(
         pl.when(pl.col("day") != NONE).then("day").alias("day")
     )
+    told = rule.without_transfusion is not None
+    never = (pl.col("below") == 0) & ((pl.col("transfused") == 0) | pl.lit(not told))
     frame = frame.with_columns(
-        never=pl.when(pl.col("day").is_not_null()).then(
-            (pl.col("below") == 0) & (pl.col("transfused") == 0)
-        ),
+        never=pl.when(pl.col("day").is_not_null()).then(never),
         unlogged=unlogged,
         shown=shown,
     )

@@ -325,7 +325,7 @@ def recover_all(  # noqa: PLR0915
     """
     participants = anchors.size
     values, span, gap = code
-    lower, upper, shadow = bounds
+    lower, upper, shadow, told = bounds
     count_from, count_day, low, high = counts
     other_from, other_day, leucocytes = others
     planned_from, planned_day = planned
@@ -412,7 +412,7 @@ def recover_all(  # noqa: PLR0915
                         p, day, height, rows, within, anchor,
                         g, g_end, given_day, nadirs,
                     )  # fmt: skip
-                    if nadirs.transfused[p] == 0:
+                    if nadirs.transfused[p] == 0 or not told:
                         start = NO_START
         _search_filled(p, day, status, drawn, source, rows, start, stop, values, span, gap, found)
         if filled + rows > sources.size:

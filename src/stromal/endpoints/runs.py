@@ -96,8 +96,8 @@ def reading_limit(
     events = context.first_events(competing, anchor)
     days = context.last_days(anchor).join(events.select("p", competing="day"), on="p", how="left")
     limits = [pl.col("competing"), pl.col("death")]
-    if any(rule.without_transfusion is not None for rule in counts):
-        covered = pl.col("p").is_in(context.covered("transfusions")["p"].implode())
+    for table in sorted({rule.asked_table for rule in counts if rule.asked_table}):
+        covered = pl.col("p").is_in(context.covered(table)["p"].implode())
         limits.append(pl.when(~covered).then("complete_until"))
     last = days.select("p", last=pl.min_horizontal(*limits).fill_null(_NEVER).cast(pl.Int32))
     return _observed(events, context, anchor), last
@@ -185,10 +185,12 @@ def decide_runs(  # noqa: PLR0913
     earliest: int,
     planned: bool,
     said: str,
+    asked: str = "transfusions",
 ) -> pl.DataFrame:
     """Turn what a search found into derived rows; see `derive_runs` for the order of decisions.
 
-    `anchors` has `p` and `anchor_day`; `planned` says whether the planned draws can show the run.
+    `anchors` has `p` and `anchor_day`; `planned` says whether the planned draws can show the run,
+    `asked` what the rule asks to be free of.
     """
     frame = (
         anchors.join(
@@ -215,7 +217,7 @@ def decide_runs(  # noqa: PLR0913
         unshown=(pl.col("could") == NONE) & (pl.col("enough") == 1),
         unlogged=(pl.col("could") == NONE) & (pl.col("enough") == UNLOGGED),
     )
-    return _decide(frame, rule, until, said, planned=planned)
+    return _decide(frame, rule, until, said, planned=planned, asked=asked)
 
 
 def can_be_shown(rule: RunRule, context: Context, analytes: list[str]) -> bool:
@@ -228,7 +230,7 @@ def can_be_shown(rule: RunRule, context: Context, analytes: list[str]) -> bool:
 
 
 def _decide(
-    frame: pl.DataFrame, rule: RunRule, until: int | None, said: str, *, planned: bool
+    frame: pl.DataFrame, rule: RunRule, until: int | None, said: str, *, planned: bool, asked: str
 ) -> pl.DataFrame:
     """Choose each participant's status and say why."""
     unshown = pl.lit(not planned) | pl.col("unshown")
@@ -259,13 +261,13 @@ def _decide(
         .then("could"),
         day_low=pl.when(timed).then("day_low"),
         day_high=pl.when(timed).then("day_high"),
-        cause=_cause(is_),
+        cause=_cause(is_, asked),
         because=pl.when(is_["event"])
         .then("records")
         .when(is_["competing"])
         .then(pl.concat_list("competing_id")),
     )
-    return frame.with_columns(note=_note(is_, rule, said)).select(
+    return frame.with_columns(note=_note(is_, rule, said, asked)).select(
         "p", "anchor_day", "status", "day", "day_low", "day_high", "cause", "because", "note"
     )
 
@@ -275,7 +277,7 @@ def _in_time(column: str, until: int | None) -> pl.Expr:
     return pl.lit(value=True) if until is None else pl.col(column) <= until
 
 
-def _cause(is_: dict[str, pl.Expr]) -> pl.Expr:
+def _cause(is_: dict[str, pl.Expr], asked: str) -> pl.Expr:
     """Name the competing event, or why there is no result."""
     return (
         pl.when(is_["competing"])
@@ -289,14 +291,14 @@ def _cause(is_: dict[str, pl.Expr]) -> pl.Expr:
         .when(pl.col("excluded").is_not_null())
         .then("reason")
         .when("unlogged")
-        .then(pl.lit("transfusions were not logged"))
+        .then(pl.lit(f"{asked} were not logged"))
         .when(pl.col("seen").is_null())
         .then(pl.lit("no counts"))
         .otherwise(pl.lit("draws cannot show the run"))
     )
 
 
-def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str) -> pl.Expr:
+def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str, asked: str) -> pl.Expr:
     """Write one sentence a physician understands."""
     after = pl.when(pl.col("told") != "").then(pl.format("; {}", "told")).otherwise(pl.lit(""))
     span = pl.when(pl.col("event_day") == pl.col("run_end")).then(
@@ -325,7 +327,7 @@ def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str) -> pl.Expr:
         .when("unlogged")
         .then(
             pl.format(
-                "{} cannot be shown: transfusions were not logged on enough days.", rule_said
+                "{} cannot be shown: {} were not logged on enough days.", rule_said, pl.lit(asked)
             )
         )
         .when(pl.col("seen").is_null())

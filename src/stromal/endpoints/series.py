@@ -163,13 +163,15 @@ def _one_count(rule: CountRule, context: Context, anchor: str, last: pl.DataFram
     rows = pl.DataFrame({name: column[:size] for name, column in room._asdict().items()})
     p = np.repeat(np.arange(context.size), np.diff(offsets))
     told = columns.tell(rows["source"])
-    product = "" if rule.without_transfusion is None else rule.without_transfusion.product
+    given = "" if rule.without_transfusion is None else rule.without_transfusion.product
+    drug = "" if rule.without_drug is None else rule.without_drug.name
     return rows.with_columns(
         p=pl.Series(p, dtype=pl.Int64),
         record_id=told["record_id"],
         shown=told["shown"],
         analyte=pl.lit(rule.analyte),
-        product=pl.lit(product.replace("_", " ")),
+        given_as=pl.lit(f"{drug} given" if drug else f"{given} transfused".replace("_", " ")),
+        missing=pl.lit(drug or f"{given} transfusions".replace("_", " ")),
     )
 
 
@@ -184,12 +186,8 @@ def _reason() -> pl.Expr:
         .when(pl.col("drawn") == 1)
         .then(pl.format("{} not measured", "analyte"))
     )
-    given = pl.when(pl.col("given") != NONE).then(
-        pl.format("{} transfused on day {}", "product", "given")
-    )
-    unlogged = pl.when(pl.col("unlogged") == 1).then(
-        pl.format("{} transfusions not logged", "product")
-    )
+    given = pl.when(pl.col("given") != NONE).then(pl.format("{} on day {}", "given_as", "given"))
+    unlogged = pl.when(pl.col("unlogged") == 1).then(pl.format("{} not logged", "missing"))
     bare = pl.col("shown").is_null() & (pl.col("drawn") == 0)
     planned = pl.when(bare & (pl.col("status") == UNKNOWN)).then(
         pl.format("{} planned, not drawn", "analyte")

@@ -9,6 +9,7 @@ import polars as pl
 
 from stromal.endpoints.context import Context
 from stromal.endpoints.kernels import FAIL, PASS, UNKNOWN, UNLOGGED
+from stromal.endpoints.medications import courses, drug_days, unlogged_drug_days
 from stromal.endpoints.runs import describe_count
 from stromal.endpoints.series import Series, build_series
 from stromal.protocol.provisos import Line, Support
@@ -204,36 +205,7 @@ def _given(support: Support, context: Context, anchor: str) -> pl.DataFrame:
             .filter(pl.col("product") == support.transfused)
             .select("p", pl.col("day").alias("on"), "record_id")
         )
-    return (
-        _courses(support, context, anchor)
-        .with_columns(on=pl.int_ranges("begin", pl.coalesce("end", "begin") + 1))
-        .explode("on")
-        .select("p", pl.col("on").cast(pl.Int32), "record_id")
-        .sort("p", "on", "record_id")
-        .unique(["p", "on"], keep="first", maintain_order=True)
-    )
-
-
-def _courses(support: Support, context: Context, anchor: str) -> pl.DataFrame:
-    """Give `p`, `begin`, `end` (null where none is recorded), `record_id` of courses of a drug."""
-    wanted = (
-        pl.col("drug") == support.drug
-        if support.drug is not None
-        else pl.col("drug_class") == support.drug_class
-    )
-    people = context.participants.select("p", "participant_id").join(context.anchor(anchor), on="p")
-    return (
-        context.records["medications"]
-        .filter(wanted)
-        .join(people, on="participant_id")
-        .select(
-            "p",
-            begin=(pl.col("started_day") - pl.col("anchor_day")).cast(pl.Int32),
-            end=(pl.col("ended_day") - pl.col("anchor_day")).cast(pl.Int32),
-            record_id="record_id",
-        )
-        .drop_nulls("begin")
-    )
+    return drug_days(courses(context, support.drug, support.drug_class, anchor))
 
 
 def _holes(support: Support, context: Context, anchor: str) -> pl.DataFrame:
@@ -241,8 +213,5 @@ def _holes(support: Support, context: Context, anchor: str) -> pl.DataFrame:
     within = int(support.within)
     if support.transfused is not None:
         return context.uncovered("transfusions", anchor, within).select("p", "day").unique()
-    holes = context.uncovered("medications", anchor, within).select("p", "day")
-    endless = _courses(support, context, anchor).filter(pl.col("end").is_null())
-    drawn = context.dated("measurements", anchor).select("p", "day").unique()
-    after = drawn.join(endless.select("p", "begin"), on="p").filter(pl.col("day") > pl.col("begin"))
-    return pl.concat([holes, after.select("p", "day")]).unique()
+    found = courses(context, support.drug, support.drug_class, anchor)
+    return unlogged_drug_days(found, context, anchor, within)

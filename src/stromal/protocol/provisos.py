@@ -66,8 +66,8 @@ class Line(CountRule):
     def _one_way(self) -> Line:
         if self.or_supported is not None and self.and_supported is not None:
             raise ValueError("support counts instead of the count or beside it, not both")
-        if (self.or_supported or self.and_supported) and self.without_transfusion is not None:
-            raise ValueError("a line asks for support or for freedom from transfusion, not both")
+        if (self.or_supported or self.and_supported) and self.asked_table is not None:
+            raise ValueError("a line asks for support or for freedom from it, not both")
         return self
 
 

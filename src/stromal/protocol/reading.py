@@ -68,9 +68,23 @@ def read_protocol(study: Path) -> Protocol:
 
 
 def canonical_json(protocol: Protocol) -> str:
-    """Give the protocol as canonical JSON: sorted keys, no blanks, definitions expanded."""
+    """Give the protocol as canonical JSON: sorted keys, no blanks, definitions expanded.
+
+    Levels of a response keep their order, because it says which of them is the best.
+    """
     data = protocol.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(_sorted(data), separators=(",", ":"), ensure_ascii=False)
+
+
+def _sorted(value: Any, key: str = "") -> Any:  # noqa: ANN401
+    """Sort the keys of mappings, except where the order means something."""
+    if isinstance(value, dict):
+        content = cast("dict[str, Any]", value)
+        names = list(content) if key == "levels" else sorted(content)
+        return {name: _sorted(content[name], name) for name in names}
+    if isinstance(value, list):
+        return [_sorted(part) for part in cast("list[Any]", value)]
+    return value
 
 
 def protocol_version(protocol: Protocol) -> str:

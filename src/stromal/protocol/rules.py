@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stromal.core.units import dimension_of
-from stromal.protocol.fields import Concentration, Duration, Model
+from stromal.protocol.fields import Concentration, Duration, Model, Text
 from stromal.protocol.timing import Analyte
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "CountRule",
     "NadirRule",
     "RunRule",
+    "WithoutDrug",
     "WithoutTransfusion",
     "bound_unit",
 ]
@@ -55,6 +56,24 @@ class WithoutTransfusion(Model):
         return self
 
 
+class WithoutDrug(Model):
+    """Freedom from a drug that a count needs: on the days of a course no count qualifies."""
+
+    drug: Text | None = None
+    drug_class: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> WithoutDrug:
+        if (self.drug is None) == (self.drug_class is None):
+            raise ValueError("name a `drug` or a `drug_class`")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What must not be given."""
+        return self.drug or self.drug_class or ""
+
+
 class CountRule(Model):
     """A count compared with one or two bounds, and the freedom from transfusion it needs."""
 
@@ -64,6 +83,20 @@ class CountRule(Model):
     below: Concentration | None = None
     at_most: Concentration | None = None
     without_transfusion: WithoutTransfusion | None = None
+    without_drug: WithoutDrug | None = None
+
+    @property
+    def asked_table(self) -> str | None:
+        """The table in which the freedom that the count needs is looked up; None without one."""
+        if self.without_transfusion is not None:
+            return "transfusions"
+        return None if self.without_drug is None else "medications"
+
+    @model_validator(mode="after")
+    def _one_freedom(self) -> CountRule:
+        if self.without_transfusion is not None and self.without_drug is not None:
+            raise ValueError("a count asks for freedom from transfusion or from a drug, not both")
+        return self
 
     @model_validator(mode="after")
     def _bounds(self) -> CountRule:

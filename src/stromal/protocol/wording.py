@@ -44,6 +44,8 @@ _ASPECTS = {
     "without_transfusion.product": "freedom from transfusion of",
     "without_transfusion.when": "freedom from transfusion, when",
     "without_transfusion.for": "freedom from transfusion, how long before",
+    "without_drug.drug": "freedom from the drug",
+    "without_drug.drug_class": "freedom from drugs of the class",
     "after": "where the search begins",
     "after.nadir_within": "nadir sought up to day",
     "events": "events that count",
@@ -102,7 +104,7 @@ def _aspects(key: str, value: Any) -> list[Aspect]:  # noqa: ANN401
     if key == "levels" and isinstance(value, dict):
         levels = cast("dict[str, Any]", value)
         return [Aspect(f"level {name}", _level(level)) for name, level in levels.items()]
-    if isinstance(value, dict) and key in {"without_transfusion", "after"}:
+    if isinstance(value, dict) and key in {"without_transfusion", "without_drug", "after"}:
         parts = cast("dict[str, Any]", value)
         return [Aspect(_named(f"{key}.{part}"), _say(said)) for part, said in parts.items()]
     if isinstance(value, list) and key not in {"events", "grades", "levels"}:
@@ -132,7 +134,10 @@ def _say_count(count: Mapping[str, Any]) -> str:
     free = count.get("without_transfusion")
     if free:
         said += f" {_free(free)}"
-    known = {"analyte", "without_transfusion", *_BOUNDS}
+    drug = count.get("without_drug")
+    if drug:
+        said += f" on days without {drug.get('drug') or drug.get('drug_class')}"
+    known = {"analyte", "without_transfusion", "without_drug", *_BOUNDS}
     rest = {key: value for key, value in count.items() if key not in known}
     return f"{said}, {_say(rest)}" if rest else said
 
@@ -248,7 +253,7 @@ def _number(data: Mapping[str, Any]) -> str:
     """Say how a number is made."""
     for key, word in (("sum", " + "), ("product", " x "), ("quotient", " / ")):
         if data.get(key):
-            return word.join(str(part).replace("_", " ") for part in data[key])
+            return word.join(_part(part) for part in data[key])
     for key in ("first_known", "highest", "lowest"):
         if data.get(key):
             names = ", ".join(str(part).replace("_", " ") for part in data[key])
@@ -256,18 +261,44 @@ def _number(data: Mapping[str, Any]) -> str:
     return _say(dict(data))
 
 
+def _part(part: float | str) -> str:
+    """Say a part of a number."""
+    return part.replace("_", " ") if isinstance(part, str) else _plainly(part)
+
+
 def _item(item: Mapping[str, Any]) -> str:
     """Say what an item is, in which unit or words, and where it is read."""
     kind = f"in {item['unit']}" if item.get("unit") else f"one of {', '.join(item['words'])}"
     if item.get("unit") == "1":
         kind = "a number"
-    said = f"{item['label']}, {kind}"
-    rest = {
-        key: value
-        for key, value in item.items()
-        if key not in {"label", "unit", "words"} and value not in (None, {}, [], False)
-    }
-    return f"{said} ({_say_mapping(rest)})" if rest else said
+    said = f"{item['label']}, {kind}{_limits(item)}"
+    for unit, factor in item.get("also", {}).items():
+        more, fewer = (unit, item["unit"]) if factor < 1 else (item["unit"], unit)
+        said += f"; {_plainly(max(factor, 1 / factor))} {more} is 1 {fewer}"
+    if item.get("whole"):
+        said += "; rounded to a whole number"
+    if item.get("unrecorded"):
+        said += f"; {item['unrecorded']} where nothing is recorded"
+    if item.get("analyte"):
+        said += "; from the blood counts"
+    if item.get("variable"):
+        said += f"; column {item['variable']} of the participants table"
+    return said
+
+
+def _limits(item: Mapping[str, Any]) -> str:
+    """Say what a number can be."""
+    least, most = item.get("least"), item.get("most")
+    if least is None:
+        return "" if most is None else f", at most {_plainly(most)}"
+    if most is None:
+        return f", at least {_plainly(least)}"
+    return f", from {_plainly(least)} to {_plainly(most)}"
+
+
+def _plainly(number: float) -> str:
+    """Write a number without what rounding of binary numbers adds."""
+    return f"{number:.6g}"
 
 
 def _grading(data: Mapping[str, Any]) -> list[Aspect]:

@@ -174,6 +174,18 @@ def test_version_sees_meaning(tmp_path, old, new):
     assert protocol_version(read_protocol(write(tmp_path, (old, new)))) != before
 
 
+def test_version_sees_which_level_is_the_best(tmp_path):
+    lines = CLEAN.splitlines(keepends=True)
+    begin = lines.index("        CR:\n")
+    swapped = lines[:begin] + lines[begin + 3 : begin + 6] + lines[begin : begin + 3]
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "other" / "protocol.yaml"
+    file.write_text("".join(swapped + lines[begin + 6 :]), encoding="utf-8")
+    first, second = read_protocol(write(tmp_path)), read_protocol(file.parent)
+    assert protocol_version(first) != protocol_version(second)
+    assert list(second.endpoints["platelet_response"].response.levels) == ["PR", "CR"]
+
+
 @pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.name)
 def test_canonical_form_reads_back(study):
     protocol = read_protocol(study)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stromal.core import Finding, Source
 from stromal.protocol.consistency.published import PublishedBound, Threshold, thresholds
@@ -73,7 +73,7 @@ def _number(value: float, count: CountRule) -> str:
     return f"{value:g} {unit} ({COUNTS[count.analyte]})"
 
 
-def _crossed(where: str, counts: list[CountRule] | list[Level]) -> Iterator[Finding]:
+def _crossed(where: str, counts: Sequence[CountRule | Level]) -> Iterator[Finding]:
     """Find counts whose lower bound is above their upper bound."""
     for count in counts:
         if not isinstance(count, CountRule):
