@@ -49,6 +49,7 @@ def stromal(capsys, monkeypatch):
 def test_the_studies_are_those_named_in_the_documentation():
     assert ALL == [
         "cle-2015", "gao-2016", "meuleman-2009", "msc4pgf", "saa-children-2021", "worked-examples",
+        "worked-examples-2",
     ]  # fmt: skip
 
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import polars as pl
 
 from stromal.analysis.contingency import compare_counts
 from stromal.analysis.cumulative_incidence import estimate_incidence
+from stromal.analysis.determined import keep_determined
 from stromal.analysis.estimate import Comparison, Curve, Estimate, estimate_at
 from stromal.analysis.gray import compare_incidence
 from stromal.analysis.kaplan_meier import estimate_quantile, estimate_survival
 from stromal.analysis.logrank import compare_survival
 from stromal.analysis.proportions import estimate_proportion
-from stromal.analysis.published import Part, Published, compare_printed, ranges_of, read_published
+from stromal.analysis.published import compare_printed, read_published
+from stromal.analysis.rates import Rate, TimeInState, estimate_rate
 from stromal.analysis.results import Bound, Group, Result, Results, Withheld
-from stromal.analysis.summaries import Summary, summarize_values
+from stromal.analysis.summaries import summarize_values
 from stromal.core import UsageError
 from stromal.endpoints.analysis_sets import analysis_set
 from stromal.endpoints.bounded import bounded_times
+from stromal.endpoints.burden import event_rates
 from stromal.endpoints.context import Context
 from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_of
 from stromal.endpoints.outcome import TIME_STATUSES, TimeToEvent
+from stromal.endpoints.states import days_in_state
 from stromal.protocol import protocol_version
 from stromal.protocol.analyses import (
     Analysis,
@@ -32,6 +36,7 @@ from stromal.protocol.analyses import (
     SummaryAnalysis,
     SurvivalAnalysis,
 )
+from stromal.protocol.endpoints import EventCountEndpoint, StateEndpoint
 
 __all__ = ["analyze"]
 
@@ -72,7 +77,7 @@ def analyze(context: Context, study: Path | None = None) -> Results:
     analyses = context.protocol.analyses if has_records else {}
     results = tuple(_Analyst(context, name, spec).result() for name, spec in analyses.items())
     if context.records.about.data == "reconstruction":
-        results = tuple(_determined(result, published, study) for result in results)
+        results = tuple(keep_determined(result, published, study) for result in results)
     return Results(
         study=context.protocol.study.id,
         protocol_version=protocol_version(context.protocol),
@@ -137,7 +142,9 @@ class _Analyst:
         if self.spec.endpoint is not None:
             derived = self.context.derived[self.spec.endpoint]
             rows = rows.join(
-                derived.select("participant_id", "status", "day", "cause"),
+                derived.select("participant_id", "status", "day", "cause", "count")
+                if "count" in derived.columns
+                else derived.select("participant_id", "status", "day", "cause"),
                 on="participant_id",
                 how="left",
             )
@@ -203,6 +210,8 @@ class _Analyst:
                     n=len(values) - values.count(None) if per_participant else rows.height,
                     summary=summarize_values(values),
                     values=_few(values),
+                    rate=self._rate(rows, spec),
+                    time_in_state=self._time_in_state(rows, spec),
                 )
 
     def _timed_group(self, base: Group, rows: pl.DataFrame) -> Group:
@@ -251,7 +260,7 @@ class _Analyst:
         """Give the numbers that a summary is of."""
         context = self.context
         if spec.endpoint is not None:
-            return rows.filter(pl.col("status").is_in(spec.of))["day"].cast(float).to_list()
+            return self._of_endpoint(rows, spec).cast(pl.Float64).to_list()
         people = context.participants.join(rows.select("p"), on="p", how="semi")
         if spec.variable is not None:
             return _numeric(people, spec.variable, self.name)
@@ -271,6 +280,77 @@ class _Analyst:
             return per["len"].fill_null(0).cast(pl.Float64).to_list()
         per_kg = pl.coalesce("cells_per_kg", pl.col("cells") / pl.col("weight_kg"))
         return mine.select(per_kg.cast(pl.Float64)).to_series().to_list()
+
+    def _of_endpoint(self, rows: pl.DataFrame, spec: SummaryAnalysis) -> pl.Series:
+        """Give days in a state, counts, or the days of an event."""
+        if spec.time_in_state is not None:
+            return self._state_days(rows, spec)["days"]
+        if self._counting(spec) is not None:
+            return rows["count"]
+        return rows.filter(pl.col("status").is_in(spec.of))["day"]
+
+    def _counting(self, spec: SummaryAnalysis) -> EventCountEndpoint | None:
+        """Give the endpoint of a summary of counts; the interval of another is refused."""
+        endpoint = self.context.protocol.endpoints[str(spec.endpoint)]
+        counts = isinstance(endpoint, EventCountEndpoint) and not spec.of_days
+        if spec.interval is not None and not (counts and endpoint.event_count.per):
+            raise UsageError(
+                f"analysis `{self.name}` asks for the interval of a rate; endpoint "
+                f"`{spec.endpoint}` counts nothing `per` a time: add `per: 30 d` to it, or leave "
+                "`interval` and `confidence` out"
+            )
+        return endpoint if counts else None
+
+    def _rate(self, rows: pl.DataFrame, spec: SummaryAnalysis) -> Rate | None:
+        """Estimate the rate of a group, where the endpoint counts `per` a time."""
+        if spec.endpoint is None or spec.time_in_state is not None:
+            return None
+        endpoint = self._counting(spec)
+        if endpoint is None or endpoint.event_count.per is None:
+            return None
+        observed = event_rates(self.context, spec.endpoint).join(
+            rows.select("participant_id", counted="count"), on="participant_id"
+        )
+        events = int(observed["count"].sum())
+        rate = estimate_rate(
+            events,
+            int(observed["exposure_days"].sum()),
+            n=int((observed["exposure_days"] > 0).sum()),
+            per=int(endpoint.event_count.per),
+            confidence=spec.confidence,
+        )
+        unseen = int(observed["counted"].sum()) - events
+        if not unseen:
+            return rate
+        verb = "is" if unseen == 1 else "are"
+        said = f"{unseen} more on days that were not observed {verb} not in the rate"
+        return replace(rate, note="; ".join(part for part in (rate.note, said) if part))
+
+    def _state_days(self, rows: pl.DataFrame, spec: SummaryAnalysis) -> pl.DataFrame:
+        """Count the days in a state of the participants of a group."""
+        name, window = str(spec.endpoint), spec.time_in_state
+        if window is None or not isinstance(self.context.protocol.endpoints[name], StateEndpoint):
+            raise UsageError(
+                f"analysis `{self.name}` asks for the time in a state; endpoint `{name}` is none"
+            )
+        found = days_in_state(self.context, name, int(window[0]), int(window[1]))
+        return rows.select("participant_id").join(
+            found, on="participant_id", how="left", maintain_order="left"
+        )
+
+    def _time_in_state(self, rows: pl.DataFrame, spec: SummaryAnalysis) -> TimeInState | None:
+        """Add up the days of a group in a state, and those of which it is known."""
+        window = spec.time_in_state
+        if window is None:
+            return None
+        found = self._state_days(rows, spec)
+        return TimeInState(
+            int(window[0]),
+            int(window[1]),
+            n=int((found["known_days"] > 0).sum()),
+            days=int(found["days"].sum()),
+            known_days=int(found["known_days"].sum()),
+        )
 
     def _comparisons(self, rows: pl.DataFrame, groups: list[Group]) -> list[Comparison]:
         """Run the comparisons that the analysis names."""
@@ -349,88 +429,3 @@ def _few(values: list[float | None]) -> tuple[float, ...]:
     """Give the numbers in order where they are few enough to be listed."""
     present = sorted(value for value in values if value is not None)
     return tuple(present) if len(present) <= _FEW else ()
-
-
-def _determined(result: Result, published: Published | None, study: Path | None) -> Result:
-    """Keep of a reconstruction's result only what the published numbers determine."""
-    why = "not determined by the published numbers"
-    parts = published.determines.get(result.id) if published else None
-    ranges = ranges_of(published, result.id, study) if published and study else ()
-    if parts is None:
-        whole = (Withheld("the whole analysis", why),)
-        return replace(result, groups=(), comparisons=(), ranges=ranges, withheld=whole)
-    groups = tuple(_keep(group, parts) for group in result.groups)
-    hidden = [part for part in get_args(Part) if part not in parts and _had(result, part)]
-    return replace(
-        result,
-        groups=groups,
-        comparisons=result.comparisons if "comparisons" in parts else (),
-        ranges=ranges,
-        withheld=tuple(Withheld(part, why) for part in hidden),
-    )
-
-
-def _had(result: Result, part: str) -> bool:
-    """Say whether a result had such a part before it was withheld."""
-    groups = result.groups
-    return {
-        "value": any(group.estimates for group in groups),
-        "standard error": any(group.estimates for group in groups),
-        "interval": any(group.estimates for group in groups),
-        "curve": any(group.curve for group in groups),
-        "median": any(group.median or group.summary for group in groups),
-        "quartiles": any(group.summary for group in groups),
-        "range": any(group.summary for group in groups),
-        "values": any(group.values for group in groups),
-        "levels": any(group.levels for group in groups),
-        "comparisons": bool(result.comparisons),
-    }[part]
-
-
-def _keep(group: Group, parts: list[Part]) -> Group:
-    """Keep the named parts of a group.
-
-    How many events a curve rests on and how many are at risk say more than its value: they go with
-    `levels` and `curve`. So does the number of infusions, which goes with `values`.
-    """
-    estimates = tuple(
-        replace(
-            estimate,
-            events=estimate.events
-            if "levels" in parts or (estimate.day is None and "value" in parts)
-            else None,
-            at_risk=estimate.at_risk if "curve" in parts else None,
-            value=estimate.value if "value" in parts else None,
-            standard_error=estimate.standard_error if "standard error" in parts else None,
-            low=estimate.low if "interval" in parts else None,
-            high=estimate.high if "interval" in parts else None,
-        )
-        for estimate in group.estimates
-    )
-    return replace(
-        group,
-        estimates=estimates,
-        curve=group.curve if "curve" in parts else None,
-        median=group.median if "median" in parts else None,
-        bounds=(),
-        levels=group.levels if "levels" in parts else {},
-        values=group.values if "values" in parts else (),
-        summary=_keep_summary(group.summary, group.n, parts),
-    )
-
-
-def _keep_summary(summary: Summary | None, people: int, parts: list[Part]) -> Summary | None:
-    """Keep the named parts of a summary."""
-    if summary is None:
-        return None
-    ranged, quartered = "range" in parts, "quartiles" in parts
-    return replace(
-        summary,
-        n=summary.n if summary.n == people or "values" in parts else None,
-        median=summary.median if "median" in parts else None,
-        low=summary.low if ranged else None,
-        high=summary.high if ranged else None,
-        lower_quartile=summary.lower_quartile if quartered else None,
-        upper_quartile=summary.upper_quartile if quartered else None,
-        mean=summary.mean if "value" in parts else None,
-    )

@@ -13,6 +13,7 @@ __all__ = [
     "check_confidence",
     "chi_square_tail",
     "fisher_two_sided",
+    "gamma_quantile",
     "normal_quantile",
 ]
 
@@ -48,6 +49,11 @@ def beta_quantile(a: float, b: float, probability: float) -> float:
 def chi_square_tail(statistic: float, df: int) -> float:
     """Give the probability that chi-square with `df` degrees of freedom exceeds `statistic`."""
     return float(_special.chdtrc(df, statistic))
+
+
+def gamma_quantile(shape: float, probability: float) -> float:
+    """Give the quantile of the gamma distribution of that shape and scale 1."""
+    return float(_special.gammaincinv(shape, probability))
 
 
 def fisher_two_sided(table: tuple[tuple[int, int], tuple[int, int]]) -> float:

@@ -130,6 +130,12 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             doi="10.1214/aos/1176350951",
             seen="abstract",
         ),
+        "exact Poisson": Source(
+            text="Garwood F (1936), Fiducial limits for the Poisson distribution, Biometrika "
+            "28(3/4):437-442",
+            doi="10.1093/biomet/28.3-4.437",
+            seen="secondary",
+        ),
         "quartiles": Source(
             text="Hyndman RJ, Fan Y (1996), Sample quantiles in statistical packages, The "
             "American Statistician 50(4):361-365 (definition 7)",

@@ -8,6 +8,7 @@ from typing import Literal
 import polars as pl
 
 from stromal.analysis.estimate import Comparison, Curve, Estimate
+from stromal.analysis.rates import Rate, TimeInState
 from stromal.analysis.summaries import Summary
 from stromal.core import Source
 
@@ -60,6 +61,10 @@ class Group:
         For a summary of at most twenty numbers: the numbers, in order.
     bounds
         For a time to event whose analysis asks for them: the low and the high days.
+    rate
+        For a summary of a count `per` a time: events of the group over the days observed.
+    time_in_state
+        For a summary of the time in a state: days in it, of the days of which that is known.
     """
 
     id: str
@@ -72,6 +77,8 @@ class Group:
     summary: Summary | None = None
     values: tuple[float, ...] = ()
     bounds: tuple[Bound, ...] = ()
+    rate: Rate | None = None
+    time_in_state: TimeInState | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from stromal.protocol.fields import Duration, Model, Name, Text
+from stromal.protocol.fields import Duration, Model, Name, Text, Window
 from stromal.protocol.tagged import key_of
 
 __all__ = [
@@ -100,7 +100,9 @@ class SummaryAnalysis(_Analysis):
 
     One of: `variable` (a baseline column), `endpoint` (days of those with one of the statuses
     `of`), `exposure` (infusions per participant, or cells per kg per infusion), `follow_up` (from
-    an anchor).
+    an anchor). Of an endpoint that counts, the number is the count of each participant (with `of:
+    [yes]` the day of the first), and where it counts `per` a time the rate of the group is given
+    too, with `interval` and `confidence`. Of a state, `time_in_state` gives the days from its first to its second day on which it holds.
     """
 
     estimate: Literal["summary"]
@@ -112,6 +114,31 @@ class SummaryAnalysis(_Analysis):
     exposure: Literal["infusions", "cells per kg"] | None = None
     product: Name | None = None
     follow_up: Annotated[Name | None, Field(description="the anchor it counts from")] = None
+    interval: Annotated[
+        Literal["exact Poisson"] | None, Field(description="of the rate of a count `per` a time")
+    ] = None
+    confidence: Annotated[float | None, Field(gt=0.5, lt=1)] = None
+    time_in_state: Annotated[
+        Window | None,
+        Field(description="first and last day, from the state's anchor, whose days are counted"),
+    ] = None
+
+    @property
+    def of_days(self) -> bool:
+        """Whether `of` is spelled out: then the days of those with such a status are taken."""
+        return "of" in self.model_fields_set
+
+    @model_validator(mode="after")
+    def _of_an_endpoint(self) -> SummaryAnalysis:
+        if (self.interval is None) != (self.confidence is None):
+            raise ValueError("`interval` goes with `confidence`")
+        if self.endpoint is None and (self.interval or self.time_in_state):
+            raise ValueError("`interval` and `time_in_state` are of an `endpoint`")
+        if self.interval and self.time_in_state:
+            raise ValueError("`interval` is of the rate of a count, `time_in_state` of a state")
+        if self.time_in_state and int(self.time_in_state[0]) > int(self.time_in_state[1]):
+            raise ValueError("`time_in_state` ends before it begins")
+        return self
 
     @model_validator(mode="after")
     def _one_number(self) -> SummaryAnalysis:

@@ -10,23 +10,25 @@ from markupsafe import Markup
 from stromal.analysis.estimate import Estimate
 from stromal.analysis.results import Group, Result
 from stromal.protocol.analyses import SummaryAnalysis
+from stromal.protocol.endpoints import EventCountEndpoint
 from stromal.report.figures import plot_curves, plot_estimates
 from stromal.report.numbers import DASH, as_duration, as_interval, as_percent
 from stromal.report.sources import Cited, cite
 from stromal.report.tables import Table
 from stromal.report.text import (
+    BOUNDS,
     describe_comparison,
     describe_headline,
     describe_median,
+    describe_rate,
     describe_summary,
+    describe_time_in_state,
     has_interval,
 )
 from stromal.report.view import StudyView, spell_definition, spell_reason
 from stromal.report.words import humanise
 
 __all__ = ["ResultBlock", "show_result", "unit_of"]
-
-_BOUNDS = {"low": "earliest days", "high": "latest days"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class ResultBlock:
 def unit_of(view: StudyView, result: Result) -> str:
     """Give the unit of a summary, where the analysis says what it is of."""
     spec = view.protocol.analyses.get(result.id)
+    endpoint = view.protocol.endpoints.get(result.endpoint)
+    counts = isinstance(spec, SummaryAnalysis) and not spec.of_days
+    if counts and isinstance(endpoint, EventCountEndpoint):
+        return "days" if endpoint.event_count.transfused else "events"
     if isinstance(spec, SummaryAnalysis) and (spec.endpoint or spec.follow_up):
         return "days"
     if isinstance(spec, SummaryAnalysis) and spec.exposure:
@@ -102,8 +108,12 @@ def _table(result: Result, unit: str) -> Table | None:
     if not result.groups:
         return None
     if result.kind == "summary":
-        rows = tuple((g.label, str(g.n), describe_summary(result, g, unit)) for g in result.groups)
-        return Table("Result", ("Group", "n", "Summary"), rows, frozenset({1}))
+        rows = tuple(
+            (g.label, str(g.n), describe_summary(result, g, unit), _together(g))
+            for g in result.groups
+        )
+        columns = ("Group", "n", _summary_of(result), "All together")
+        return _trimmed(Table("Result", columns, rows, frozenset({1})))
     estimates = [pair for group in result.groups for pair in _readings(group)]
     interval = next((e.interval_text for _, e in estimates), "Interval")
     method = next((e.method for _, e in estimates), "")
@@ -126,13 +136,27 @@ def _table(result: Result, unit: str) -> Table | None:
     return _trimmed(Table(f"Result ({method})", columns, rows, frozenset({1, 2, 3, 4, 5, 6, 7})))
 
 
+def _summary_of(result: Result) -> str:
+    """Name the number of which a summary is, where the group has another beside it."""
+    if any(group.rate or group.time_in_state for group in result.groups):
+        return "Of each participant"
+    return "Summary"
+
+
+def _together(group: Group) -> str:
+    """Say what a group has together: its rate, its time in a state."""
+    if group.rate is not None:
+        return describe_rate(group.rate)
+    return describe_time_in_state(group.time_in_state) if group.time_in_state else ""
+
+
 def _readings(group: Group) -> list[tuple[Group, Estimate]]:
     """Give a group's estimates, each followed by those of the earliest and of the latest days."""
     found: list[tuple[Group, Estimate]] = []
     for place, estimate in enumerate(group.estimates):
         found.append((group, estimate))
         for bound in group.bounds:
-            label = f"{group.label}, {_BOUNDS[bound.days]}"
+            label = f"{group.label}, {BOUNDS[bound.days]}"
             found.append((replace(group, label=label), bound.estimates[place]))
     return found
 
@@ -183,7 +207,7 @@ def _lines(result: Result) -> list[str]:
             if bound.median is not None:
                 value = bound.median.value
                 said = "median not reached" if value is None else describe_median(bound.median)
-                lines.append(f"{name}{_BOUNDS[bound.days]}: {said}")
+                lines.append(f"{name}{BOUNDS[bound.days]}: {said}")
     for comparison in result.comparisons:
         said = describe_comparison(comparison)
         lines.append(said + (f" ({comparison.note})" if comparison.note else ""))
@@ -191,7 +215,7 @@ def _lines(result: Result) -> list[str]:
 
 
 def _levels(group: Group) -> str:
-    return ", ".join(f"{humanise(level)} {count}" for level, count in group.levels.items())
+    return ", ".join(f"{humanise(level)}: {count}" for level, count in group.levels.items())
 
 
 def _caption(view: StudyView, result: Result, *, is_curve: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stromal.analysis.estimate import citations
+from stromal.analysis.estimate import METHOD_SOURCES, citations
 from stromal.analysis.results import Result
 from stromal.core import Source
 from stromal.endpoints.describe import sources_of
@@ -65,6 +65,8 @@ def _methods(result: Result) -> Iterable[Source]:
             yield from citations(estimate)
         if group.curve is not None:
             yield from citations(group.curve)
+        if group.rate is not None and group.rate.interval:
+            yield METHOD_SOURCES[group.rate.interval]
     for comparison in result.comparisons:
         yield from citations(comparison)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stromal.analysis.estimate import Comparison, Estimate
+from stromal.analysis.rates import Rate, TimeInState
 from stromal.analysis.results import Group, Result, Results
 from stromal.report.numbers import (
     DASH,
@@ -20,16 +21,23 @@ from stromal.report.numbers import (
 from stromal.report.words import sentence
 
 __all__ = [
+    "BOUNDS",
     "describe_comparison",
     "describe_estimate",
     "describe_group",
     "describe_headline",
     "describe_median",
+    "describe_rate",
     "describe_summary",
+    "describe_time_in_state",
     "has_interval",
     "is_of_cells",
     "result_rows",
 ]
+
+
+BOUNDS = {"low": "earliest days", "high": "latest days"}
+"""The bounds of the days of a time to event, in words."""
 
 
 def describe_estimate(estimate: Estimate, n: int) -> str:
@@ -53,14 +61,13 @@ def has_interval(estimate: Estimate) -> bool:
 
 def describe_group(result: Result, group: Group, unit: str = "") -> str:
     """Say a group's numbers in one line, intervals included."""
-    parts: list[str] = []
-    for estimate in group.estimates:
-        said = describe_estimate(estimate, group.n)
-        if has_interval(estimate):
-            said += f" ({as_interval(estimate.low, estimate.high)})"
-        parts.append(said if estimate.day is None else f"{as_duration(estimate.day)}: {said}")
+    parts = [_reading(estimate, group.n) for estimate in group.estimates]
     if group.summary is not None:
         parts.append(describe_summary(result, group, unit))
+    if group.rate is not None:
+        parts.append(describe_rate(group.rate))
+    if group.time_in_state is not None:
+        parts.append(describe_time_in_state(group.time_in_state))
     if group.median is not None and group.median.value is not None:
         parts.append(describe_median(group.median))
     return "; ".join(parts) or DASH
@@ -111,6 +118,32 @@ def describe_summary(result: Result, group: Group, unit: str = "") -> str:
     if summary.missing:
         parts.append(f"{summary.missing} not recorded")
     return ", ".join(parts) or DASH
+
+
+def describe_rate(rate: Rate) -> str:
+    """Say a rate with its interval, its events and the exposure, and what the interval ignores."""
+    if rate.value is None:
+        return rate.note or "not shown"
+    said = f"{as_number(rate.value)} per {rate.per} days"
+    if rate.low is not None and rate.high is not None:
+        said += (
+            f" ({as_number(rate.low)} to {as_number(rate.high)}; {100 * (rate.confidence or 0):g}"
+            f"\u00a0% interval, {rate.interval})"
+        )
+    if rate.events is not None and rate.exposure_days is not None:
+        said += f": {rate.events} in {rate.exposure_days} observed days"
+    return said + (f"; {rate.note}" if rate.note else "")
+
+
+def describe_time_in_state(time: TimeInState) -> str:
+    """Say the days of a group in a state, of those of which it is known."""
+    if not time.known_days:
+        return "of no day is it known whether the state held"
+    share = as_percent(time.days / time.known_days)
+    return (
+        f"together {time.days} of {time.known_days} known days ({share}), days {time.first} to "
+        f"{time.last}"
+    )
 
 
 def describe_median(median: Estimate) -> str:
@@ -168,8 +201,9 @@ def result_rows(results: Results) -> list[tuple[str, str, str, str]]:
     rows: list[tuple[str, str, str, str]] = []
     for result in results.results:
         rows += [
-            (result.label, group.label, str(group.n), _with_method(result, group))
+            (result.label, label, str(group.n), said)
             for group in result.groups
+            for label, said in [(group.label, _with_method(result, group)), *_bounds(group)]
         ]
         rows += [(result.label, "test", "", describe_comparison(c)) for c in result.comparisons]
         rows += [
@@ -179,6 +213,25 @@ def result_rows(results: Results) -> list[tuple[str, str, str, str]]:
         if not result.groups:
             rows += [(result.label, "", "", f"not shown: {w.why}") for w in result.withheld]
     return rows
+
+
+def _bounds(group: Group) -> list[tuple[str, str]]:
+    """Say what the earliest and the latest days give, a row each."""
+    return [
+        (
+            f"{group.label}, {BOUNDS[bound.days]}",
+            "; ".join(_reading(e, group.n) for e in bound.estimates),
+        )
+        for bound in group.bounds
+    ]
+
+
+def _reading(estimate: Estimate, n: int) -> str:
+    """Say an estimate with its interval, and the time it belongs to."""
+    said = describe_estimate(estimate, n)
+    if has_interval(estimate):
+        said += f" ({as_interval(estimate.low, estimate.high)})"
+    return said if estimate.day is None else f"{as_duration(estimate.day)}: {said}"
 
 
 def _with_method(result: Result, group: Group) -> str:
