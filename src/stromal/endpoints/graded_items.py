@@ -49,8 +49,8 @@ def assessed_days(context: Context, endpoint: GradedEndpoint) -> pl.DataFrame:
     Raises
     ------
     RecordError
-        A value is no word or number of its item, a number has no unit where it needs one, or the
-        name of an item looks like a misspelling.
+        A value is no word or number of its item or lies outside what it can be, a number has no
+        unit where it needs one, or the name of an item looks like a misspelling.
     """
     grading = endpoint.graded
     values = pl.concat([_assessed(context, endpoint), _measured(context, endpoint)])
@@ -219,15 +219,33 @@ def _numbers(rows: pl.DataFrame, numbers: dict[str, Item]) -> tuple[pl.DataFrame
     )
     number = (pl.col("number") * pl.col("factor")).round(9)
     below, above = _beside(number, -math.inf), _beside(number, math.inf)
-    return rows.join(table, on=["item", "unit"], maintain_order="left").select(
-        "p", "day", "item", "record_id",
+    read = rows.join(table, on=["item", "unit"], maintain_order="left").select(
+        "p", "day", "item", "record_id", "text",
         word=pl.lit(None, pl.String),
         value=pl.when(pl.col("bound") == "").then(number),
         low=pl.when(pl.col("bound") == ">").then(above)
         .when(pl.col("bound") == "<").then(pl.lit(-math.inf)).otherwise(number),
         high=pl.when(pl.col("bound") == "<").then(below)
         .when(pl.col("bound") == ">").then(pl.lit(math.inf)).otherwise(number),
-    ), faults  # fmt: skip
+    )  # fmt: skip
+    return read.drop("text"), faults + _impossible(read, numbers)
+
+
+def _impossible(read: pl.DataFrame, numbers: dict[str, Item]) -> list[Fault]:
+    """Find numbers, and bounds, that leave nothing of what their items can be."""
+    limited = {name: item for name, item in numbers.items() if item.limits}
+    table = pl.DataFrame(
+        [(name, item.least, item.most) for name, item in limited.items()],
+        schema={"item": pl.String, "least": pl.Float64, "most": pl.Float64},
+        orient="row",
+    )
+    outside = (pl.col("high") < pl.col("least")) | (pl.col("low") > pl.col("most"))
+    return [
+        _fault(record, f"{item} is '{text}'", limited[item].limits,
+               "Correct the value or its unit, or remove the row.")
+        for record, item, text in read.join(table, on="item", maintain_order="left")
+        .filter(outside).select("record_id", "item", "text").iter_rows()
+    ]  # fmt: skip
 
 
 def _factor(item: Item, unit: str) -> float | None:

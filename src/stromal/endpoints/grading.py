@@ -68,13 +68,13 @@ def grade(frame: pl.DataFrame, grading: Grading) -> pl.DataFrame:
     ------
     UsageError
         A column holds a word, or a recorded value, that the definition does not know, text where
-        a number is needed, a number that is not finite, or a value of a step that cannot be
-        recorded; or numbers and steps build on each other in a circle.
+        a number is needed, a number that is not finite or that the item cannot be, or a value of a
+        step that cannot be recorded.
     """
     columns = [name for name in frame.columns if name not in grading.items]
     columns = [name for name in columns if name not in grading.steps]
     frame = _with_items(frame, grading)
-    order = _order(grading)
+    order = grading.order()
     for name in order:
         if name in grading.numbers:
             frame = _with_number(frame, grading, name)
@@ -102,28 +102,6 @@ def _listed(flags: dict[str, pl.Expr]) -> pl.Expr:
     return pl.concat_list(
         [pl.when(is_true).then(pl.lit(name)) for name, is_true in flags.items()]
     ).list.drop_nulls()
-
-
-def _order(grading: Grading) -> list[str]:
-    """Order numbers and steps so that each comes after those it builds on."""
-    order: list[str] = []
-    waiting = [*grading.numbers, *grading.steps]
-    while waiting:
-        ready = [name for name in waiting if not _needed(grading, name) & set(waiting)]
-        if not ready:
-            raise UsageError(f"the grading builds in a circle on {', '.join(waiting)}")
-        order.extend(ready)
-        waiting = [name for name in waiting if name not in ready]
-    return order
-
-
-def _needed(grading: Grading, name: str) -> set[str]:
-    """Name what a number or a step builds on."""
-    number = grading.numbers.get(name)
-    if number is not None:
-        return number.parts
-    cases = grading.steps[name].cases
-    return {part for case in cases if case.when != "otherwise" for part in names_in(case.when)}
 
 
 # --- items -----------------------------------------------------------------------------------
@@ -180,12 +158,24 @@ def _with_bounds(frame: pl.DataFrame, name: str, item: Item) -> pl.DataFrame:
         return pl.coalesce(value, *given, pl.lit(infinite))
 
     ends = [value, bound("low", -math.inf), bound("high", math.inf)]
+    if item.limits:
+        _refuse_impossible(frame.select(low=ends[1], high=ends[2]), name, item)
     if item.whole:
         ends = [(end + 0.5).floor() for end in ends]
     low, high = lowest(name), highest(name)
     return frame.with_columns(
         ends[0].alias(name), ends[1].alias(low), ends[2].alias(high)
     ).with_columns((pl.col(low).is_finite() | pl.col(high).is_finite()).alias(is_recorded(name)))
+
+
+def _refuse_impossible(ends: pl.DataFrame, name: str, item: Item) -> None:
+    """Refuse a number, or a bound, that leaves nothing of what the item can be."""
+    least = -math.inf if item.least is None else item.least
+    most = math.inf if item.most is None else item.most
+    for end, outside in (("high", pl.col("high") < least), ("low", pl.col("low") > most)):
+        wrong = ends.filter(outside)[end]
+        if wrong.len():
+            raise UsageError(f"`{name}` is {item.limits}; got {wrong[0]:g}")
 
 
 # --- numbers ---------------------------------------------------------------------------------
@@ -430,7 +420,7 @@ def _nothing_known(grading: Grading, name: str) -> pl.Expr:
         if part in grading.items:
             items |= {part} if grading.items[part].variable is None else set()
         else:
-            ahead += _needed(grading, part)
+            ahead += grading.needed(part)
     return ~pl.any_horizontal(
         [pl.lit(value=False), *(pl.col(is_recorded(item)) for item in sorted(items))]
     )

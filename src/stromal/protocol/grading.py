@@ -41,7 +41,8 @@ class Item(Model):
     participants table; otherwise it is an item of the scale in the assessments table. `whole`
     rounds the number (half up) before it is compared, where the source bands whole numbers.
     `unrecorded` is the word that silence means, for what counts only where somebody documented it;
-    without it an item that is not recorded is unknown.
+    without it an item that is not recorded is unknown. `least` and `most` are what the number can
+    be, in its unit: a number outside them is an error of the record and is refused.
     """
 
     label: Text
@@ -55,16 +56,40 @@ class Item(Model):
     analyte: Analyte | None = None
     variable: Name | None = None
     whole: bool = False
+    least: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    most: Annotated[float | None, Field(allow_inf_nan=False)] = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Item:
         if (self.unit is None) == (self.words is None):
             raise ValueError("an item is a number with its `unit`, or one of its `words`")
-        if self.words is not None and (self.analyte or self.whole or self.also):
-            raise ValueError("`analyte`, `whole` and `also` go with a number")
+        limited = self.least is not None or self.most is not None
+        if self.words is not None and (self.analyte or self.whole or self.also or limited):
+            raise ValueError("`analyte`, `whole`, `also`, `least` and `most` go with a number")
+        if limited and (self.analyte or self.variable):
+            raise ValueError(
+                "`least` and `most` go with what is assessed; counts and columns of the "
+                "participants table have limits of their own"
+            )
+        if self.least is not None and self.most is not None and self.least >= self.most:
+            raise ValueError(f"`least: {self.least:g}` is not below `most: {self.most:g}`")
         if self.unrecorded is not None and self.unrecorded not in (self.words or []):
             raise ValueError("`unrecorded` is one of the item's `words`")
         return self
+
+    @property
+    def limits(self) -> str:
+        """What the number can be, in words and with its unit; empty where nothing limits it."""
+        unit = "" if self.unit in {None, "1"} else f" {self.unit}"
+        match self.least, self.most:
+            case None, None:
+                return ""
+            case least, None:
+                return f"at least {least:g}{unit}"
+            case None, most:
+                return f"at most {most:g}{unit}"
+            case least, most:
+                return f"{least:g} to {most:g}{unit}"
 
 
 class Number(Model):
@@ -260,21 +285,39 @@ class Grading(Definition):
         return self
 
     def _order(self) -> None:
-        """Refuse a name that is not there, or a step that builds on a later one."""
-        known = set(self.items)
+        """Refuse a name that is not there, and what builds on itself."""
+        known = {*self.items, *self.numbers, *self.steps}
         for name, number in self.numbers.items():
-            self._refuse_unknown(name, number.parts, known | set(self.steps))
+            self._refuse_unknown(name, number.parts, known)
             for part in sorted(number.parts):
                 self._refuse_words(name, part)
-            known.add(name)
-        known = set(self.items) | set(self.numbers)
         for name, step in self.steps.items():
             for case in step.cases:
                 if case.when != "otherwise":
                     self._refuse_unknown(name, set(names_in(case.when)), known)
                     for condition in comparisons_in(case.when):
                         self._refuse_unlike(name, condition)
-            known.add(name)
+        self.order()
+
+    def needed(self, name: str) -> set[str]:
+        """Name what a number or a step builds on."""
+        number = self.numbers.get(name)
+        if number is not None:
+            return number.parts
+        cases = self.steps[name].cases
+        return {part for case in cases if case.when != "otherwise" for part in names_in(case.when)}
+
+    def order(self) -> list[str]:
+        """Order numbers and steps so that each comes after those it builds on."""
+        order: list[str] = []
+        waiting = [*self.numbers, *self.steps]
+        while waiting:
+            ready = [name for name in waiting if not self.needed(name) & set(waiting)]
+            if not ready:
+                raise ValueError(f"{', '.join(waiting)} build on each other in a circle")
+            order.extend(ready)
+            waiting = [name for name in waiting if name not in ready]
+        return order
 
     def _refuse_words(self, name: str, part: str) -> None:
         """Refuse words where a number is needed."""
@@ -310,7 +353,7 @@ class Grading(Definition):
         missing = sorted(used - known)
         if missing:
             raise ValueError(
-                f"`{name}` uses `{missing[0]}`, which is no item, number or step before it"
+                f"`{name}` uses `{missing[0]}`, which is no item, number or step of it"
             )
 
 

@@ -136,6 +136,11 @@ def test_numbers_with_units_and_bounds(tmp_path, value, status):
         ({"bullae": "maybe"}, "bullae is 'maybe'; expected one of yes, no"),
         ({"skin": "5"}, "skin is '5'; expected one of 4, 3, 2, 1, 0"),
         ({"lowergi": "1"}, "Did you mean `lower_gi`?"),
+        ({"skin_bsa": "150 %"}, "skin_bsa is '150 %'; expected 0 to 100 %. Correct the value or"),
+        ({"skin_bsa": "-1 %"}, "skin_bsa is '-1 %'; expected 0 to 100 %"),
+        ({"skin_bsa": ">100 %"}, "skin_bsa is '>100 %'; expected 0 to 100 %"),
+        ({"skin_bsa": "<0 %"}, "skin_bsa is '<0 %'; expected 0 to 100 %"),
+        ({"bilirubin": "1711 umol/L"}, "expected 0 to 100 mg/dL"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_its_record(tmp_path, items, message):
@@ -296,3 +301,8 @@ def test_reordered_rows_change_nothing(tmp_path):
     back = rows_of(tmp_path / "b", endpoint(), assessments=rows[::-1])
     columns = pl.all().exclude("because")
     assert there.select(columns).equals(back.select(columns))
+
+
+def test_a_weight_that_nobody_has_is_refused(tmp_path):
+    with pytest.raises(RecordError, match="weight_kg: `7000` is out of range; expected 0.3 to 400"):
+        row_of(tmp_path, endpoint(), people={"weight_kg": 7000}, assessments=assessed(5, skin=1))

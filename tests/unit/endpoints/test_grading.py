@@ -376,7 +376,7 @@ def test_a_circle_is_refused():
                 {"value": "1", "when": {"item": "score", "above": 1}}]},
         },
     }  # fmt: skip
-    with pytest.raises(UsageError, match="in a circle"):
+    with pytest.raises(ValueError, match="score, both_score build on each other in a circle"):
         told({"volume": 1.0}, circle)
 
 

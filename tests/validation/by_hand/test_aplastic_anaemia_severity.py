@@ -66,11 +66,11 @@ def test_each_count_at_its_limit_and_beside_it(name, line, side):
     [
         (0.19, 5.0, 0.5, "very severe"),
         (0.2, 5.0, 0.5, "severe"),  # very severe is below 0.2, not at it
-        (0.0, 5.0, 500.0, "very severe"),
-        (0.1, 200.0, 500.0, "not severe"),  # neutrophils alone are one line of three
-        (0.4, 5.0, 500.0, "severe"),
+        (0.0, 5.0, 90.0, "very severe"),
+        (0.1, 200.0, 90.0, "not severe"),  # neutrophils alone are one line of three
+        (0.4, 5.0, 90.0, "severe"),
         (3.0, 5.0, 0.5, "severe"),  # platelets and reticulocytes suffice
-        (3.0, 200.0, 500.0, "not severe"),
+        (3.0, 200.0, 90.0, "not severe"),
     ],
 )
 def test_very_severe_and_two_of_three(name, anc, plt, retic, expected):

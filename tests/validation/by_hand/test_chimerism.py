@@ -6,6 +6,7 @@ Limits: Sureda 2024 Table 1 (above 95 % in both lineages); EBMT Handbook 2024 ch
 
 import pytest
 
+from stromal.core import UsageError
 from support.graded import graded
 
 pytestmark = pytest.mark.by_hand
@@ -72,3 +73,10 @@ def test_one_lineage_suffices_where_it_decides():
     assert graded(EBMT41, lymphoid=94.9).grade == "not full"
     assert graded(EBMT21, myeloid=50.0).grade == "mixed"
     assert graded(NZ, lymphoid=50.0).grade == "mixed"
+
+
+@pytest.mark.parametrize("name", [ASTCT, EBMT21, EBMT41, NZ])
+@pytest.mark.parametrize("donor", [150.0, -1.0])
+def test_more_than_all_and_less_than_no_donor_cells_are_refused(name, donor):
+    with pytest.raises(UsageError, match=f"`myeloid` is 0 to 100 %; got {donor:g}"):
+        graded(name, myeloid=donor, lymphoid=100.0)
