@@ -21,7 +21,8 @@ def derive_adjudicated(context: Context, name: str, endpoint: AdjudicatedEndpoin
     2. A response without a verdict follows the protocol's choices for a missing assessment and for
        death; who is not yet due is `not_evaluable`. A verdict without a day is read all the same.
     3. A time to event without a verdict, or whose verdict has no day, is `not_evaluable`: silence
-       does not say that the event had not happened.
+       does not say that the event had not happened. Neither is one that lies before the anchor. Of
+       a response people may say the status `not_evaluable` or `not_applicable` and no level.
     4. What people judged cannot come after what ends the time observed. A recorded event of
        `competing` before the day of the verdict, or on the day up to which people saw nothing
        (`censored`), makes the row `competing` on its day; an event on the same day comes first.
@@ -60,7 +61,9 @@ def derive_adjudicated(context: Context, name: str, endpoint: AdjudicatedEndpoin
 
 def _verdicts(context: Context, name: str, endpoint: AdjudicatedEndpoint) -> pl.DataFrame:
     """Give each participant's verdict: `p`, `verdict`, `day`, `verdicts` (how many differ), ids."""
-    word = "status" if endpoint.adjudicated.levels is None else "level"
+    word = (
+        pl.col("status") if endpoint.adjudicated.levels is None else pl.coalesce("level", "status")
+    )
     has_cause = "cause" in context.records["adjudications"].columns
     return (
         context.dated("adjudications", endpoint.from_, undated=True)
@@ -68,8 +71,8 @@ def _verdicts(context: Context, name: str, endpoint: AdjudicatedEndpoint) -> pl.
         .sort("p", "day", "record_id", nulls_last=True)
         .group_by("p", maintain_order=True)
         .agg(
-            verdict=pl.col(word).first(),
-            verdicts=pl.col(word).n_unique(),
+            verdict=word.first(),
+            verdicts=word.n_unique(),
             day=pl.col("day").first(),
             because=pl.col("record_id"),
             assessor=pl.col("assessor").unique().sort().drop_nulls().str.join(", "),
@@ -141,20 +144,26 @@ def _in_time(frame: pl.DataFrame, until: int | None) -> pl.DataFrame:
     """
     timed = pl.col("verdict").is_in(TIME_STATUSES)
     undated = timed & pl.col("day").is_null()
+    early = timed & (pl.col("day") < 0).fill_null(value=False)
     late = timed & (pl.col("day") > pl.lit(until, pl.Int32)).fill_null(value=False)
-    frame = frame.with_columns(aside=pl.when(~late).then("aside"))
+    before = pl.format(
+        "The verdict ({} on day {}) lies before the anchor and is not used.", "verdict", "day"
+    )
+    frame = frame.with_columns(aside=pl.when(early).then(before).when(~late).then("aside"))
     return frame.with_columns(
-        verdict=pl.when(undated)
+        verdict=pl.when(undated | early)
         .then(pl.lit("not_evaluable"))
         .when(late)
         .then(pl.lit("censored"))
         .otherwise("verdict"),
         stated_cause=pl.when(undated)
         .then(pl.lit("the verdict has no day"))
+        .when(early)
+        .then(pl.lit("the verdict lies before the anchor"))
         .when(late)
         .then(pl.lit("end of the time observed"))
         .otherwise("stated_cause"),
-        day=pl.when(late).then(pl.lit(until, pl.Int32)).otherwise("day"),
+        day=pl.when(late).then(pl.lit(until, pl.Int32)).when(~early).then("day"),
     )
 
 

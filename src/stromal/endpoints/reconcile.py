@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from stromal.endpoints.context import Context
-from stromal.protocol.endpoints import AdjudicatedEndpoint, ResponseEndpoint
+from stromal.protocol.endpoints import AdjudicatedEndpoint, GradedEndpoint, ResponseEndpoint
 
 __all__ = ["RECONCILED_COLUMNS", "reconcile"]
 
@@ -60,7 +60,9 @@ def reconcile(context: Context) -> pl.DataFrame:
     """
     protocol = context.protocol
     frames = [
-        _compare(_pair(context, name, is_level=isinstance(endpoint, ResponseEndpoint)))
+        _compare(
+            _pair(context, name, is_level=isinstance(endpoint, ResponseEndpoint | GradedEndpoint))
+        )
         for name, endpoint in protocol.endpoints.items()
         if name in context.derived and not isinstance(endpoint, AdjudicatedEndpoint)
     ]

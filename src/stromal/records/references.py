@@ -30,7 +30,8 @@ def check_references(protocol: Protocol, sheets: Mapping[str, Sheet], about: Abo
     2. Every other table's participant stands in the participants table.
     3. `leads_to` is the `record_id` of another event of the same participant.
     4. A participant dies once.
-    5. An adjudicated level is one of the endpoint's levels; a time to event has a status.
+    5. An adjudicated level is one of the endpoint's levels or grades; a time to event has a
+       status, and an endpoint with levels none of `event`, `competing`, `censored`.
     6. No agent is both related and not related to an event.
     7. An event that the protocol counts on (or a death) is written exactly so, capitals and signs
        included: `Death` would not be counted.
@@ -165,6 +166,13 @@ def _check_adjudications(sheet: Sheet, protocol: Protocol) -> None:
         sheet.refuse(
             here & pl.col("level").is_not_null() & ~pl.col("level").is_in(list(levels)), "level",
             lambda cell, row, levels=levels: _say_level(cell, row["endpoint"], levels),
+        )  # fmt: skip
+        timed = pl.col("status").is_in(["event", "competing", "censored"])
+        sheet.refuse(
+            here & timed & pl.lit(bool(levels)), "status",
+            lambda cell, row, levels=levels: (
+                f"{quoted(cell)}, but {quoted(row['endpoint'])} has levels", one_of(levels),
+                "Leave the status empty and write the `level`."),
         )  # fmt: skip
 
 

@@ -10,7 +10,12 @@ from typing import Literal, cast, get_args
 import polars as pl
 
 from stromal.protocol import Protocol
-from stromal.protocol.endpoints import AdjudicatedEndpoint, ResponseEndpoint, provisos_of
+from stromal.protocol.endpoints import (
+    AdjudicatedEndpoint,
+    GradedEndpoint,
+    ResponseEndpoint,
+    provisos_of,
+)
 from stromal.protocol.provisos import AttestedProviso
 from stromal.protocol.rules import ANALYTE_UNITS, BloodProduct
 from stromal.protocol.timing import ParticipantAnchor
@@ -389,10 +394,12 @@ def event_names(protocol: Protocol) -> tuple[str, ...]:
 
 
 def levels_of(protocol: Protocol, endpoint: str) -> tuple[str, ...]:
-    """Give the levels an adjudication of this endpoint may have; empty for a time to event."""
+    """Give the levels or grades an adjudication of this endpoint may have; empty for a time."""
     found = protocol.endpoints.get(endpoint)
     if isinstance(found, AdjudicatedEndpoint):
         return tuple(found.adjudicated.levels or ())
     if isinstance(found, ResponseEndpoint):
         return (*found.response.levels, found.response.otherwise)
+    if isinstance(found, GradedEndpoint):
+        return tuple(found.graded.grades)
     return ()

@@ -197,3 +197,25 @@ def test_a_verdict_that_assessors_disagree_on_stays_open_after_death(tmp_path):
     rows = [verdict(status="event", day=60), verdict(status="censored", day=60)]
     row = row_of(tmp_path, timed(), adjudications=rows, events=[dict(DEATH)])
     assert told(row, "status", "day", "cause") == ("not_evaluable", None, "assessors disagree")
+
+
+def test_people_may_say_that_a_response_cannot_be_judged(tmp_path):
+    """That is a verdict: the protocol's choice for a missing one does not replace it."""
+    rows = [verdict(record_id="a", status="not_evaluable", day=55, assessor="A")]
+    row = row_of(tmp_path, judged(), adjudications=rows)
+    assert told(row, "status", "note") == ("not_evaluable", "not_evaluable by A.")
+    rows.append(verdict(record_id="b", level="PR", day=55, assessor="B"))
+    row = row_of(tmp_path / "b", judged(), adjudications=rows)
+    assert told(row, "status", "cause") == ("not_evaluable", "assessors disagree")
+
+
+@pytest.mark.parametrize("status", ["event", "competing", "censored"])
+def test_a_verdict_before_the_anchor_says_nothing_of_what_follows(tmp_path, status):
+    rows = [verdict(record_id="a", status=status, day=-5)]
+    row = row_of(tmp_path, timed(), adjudications=rows)
+    assert told(row, "status", "day", "cause", "note") == (
+        "not_evaluable", None, "the verdict lies before the anchor",
+        f"The verdict ({status} on day -5) lies before the anchor and is not used.",
+    )  # fmt: skip
+    row = row_of(tmp_path / "b", timed(), adjudications=[{**rows[0], "day": 0}])
+    assert told(row, "status", "day") == (status, 0)

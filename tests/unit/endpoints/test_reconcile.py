@@ -1,5 +1,6 @@
 import pytest
 
+from stromal.core import RecordError
 from stromal.endpoints.derive import derive_all
 from stromal.endpoints.reconcile import RECONCILED_COLUMNS, reconcile
 from stromal.protocol import read_protocol
@@ -121,7 +122,7 @@ def test_levels_are_compared_without_their_days(tmp_path):
         verdict("P1", "platelet_response", level="PR", day=57, assessor="A"),
         verdict("P1", "platelet_response", level="CR", day=58, assessor="B"),
         verdict("P2", "platelet_response", level="NR"),
-        verdict("P3", "platelet_response", status="event", day=58),
+        verdict("P3", "platelet_response", status="not_evaluable", day=58),
     ]
     platelets = [
         *counts("PLT", "P1", d58=40), *counts("PLT", "P2", d58=10), *counts("PLT", "P3", d58=120),
@@ -143,6 +144,43 @@ def test_levels_are_compared_without_their_days(tmp_path):
         None,
         "The adjudication gives no level; derived CR on day 28.",
     ]
+
+
+def test_grades_are_compared(tmp_path):
+    text = PROTOCOL.replace(
+        "analysis_sets:\n",
+        "  agvhd: {label: GVHD, graded: {definition: MAGIC_2016}, from: transplant}\n"
+        "analysis_sets:\n",
+    )
+    stages = [
+        {"participant_id": "P1", "day": 20, "scale": "agvhd", "item": item, "value": value}
+        for item, value in (("skin", 3), ("liver", 0), ("upper_gi", 0), ("lower_gi", 0))
+    ]
+    rows = [verdict("P1", "agvhd", level="II", day=20), verdict("P1", "agvhd", level="III", day=20)]
+    study = make_study(tmp_path, protocol_text=text, participants=people({}), assessments=stages,
+                       adjudications=rows)  # fmt: skip
+    protocol = read_protocol(study)
+    found = reconcile(derive_all(protocol, read_records(study, protocol)))
+    assert found.select("derived", "adjudicated", "agree").rows() == [
+        ("II", "II", True),
+        ("II", "III", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [({"level": "5"}, "`5` is no level of `agvhd`"), ({"status": "event"}, "`agvhd` has levels")],
+)
+def test_a_verdict_that_is_no_grade_is_refused(tmp_path, word, said):
+    text = PROTOCOL.replace(
+        "analysis_sets:\n",
+        "  agvhd: {label: GVHD, graded: {definition: MAGIC_2016}, from: transplant}\n"
+        "analysis_sets:\n",
+    )
+    study = make_study(tmp_path, protocol_text=text, participants=people({}),
+                       adjudications=[verdict("P1", "agvhd", day=20, **word)])  # fmt: skip
+    with pytest.raises(RecordError, match=said):
+        read_records(study, read_protocol(study))
 
 
 def test_without_the_anchor_days_cannot_be_compared(tmp_path):
