@@ -35,7 +35,9 @@ def derive_failure(context: Context, name: str, endpoint: FailureEndpoint) -> pl
        The provisos of `provided` must hold besides. All are judged for day `by`, in three-valued
        logic; see `stromal.endpoints.provisos.judge_provisos`.
     3. Failure is an `event` on day `by`, not on the day on which it was noticed.
-    4. A competing event on or before day `by`, before the endpoint happened: `competing`.
+    4. A competing event on or before day `by`, before the endpoint happened: `competing`. One that
+       competes with the endpoint alone ends what is known of it: `not_evaluable` where it came
+       before day `by`.
     5. Who is shown not to fail is `competing` too, with the endpoint as the cause on the day on
        which it happened (or day `by`, where provisos alone show it): failure by that day has then
        become impossible, and such participants stay in the denominator.
@@ -116,15 +118,22 @@ def _not_reached(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame:
             "endpoint of that name, or spell the rule out with another"
         )
     plain = name.replace("_", " ")
-    rows = context.derived[name].select("participant_id", "status", "cause", "because")
+    rows = context.derived[name].select(
+        "participant_id", "status", "cause", "because", "anchor_day", ended_on="day"
+    )
     frame = (
         people.join(rows, on="participant_id", how="left")
         .join(happened(context, name, endpoint.from_), on="p")
         .join(_counts(context, endpoint), on="p", how="left")
+        .join(context.anchor(endpoint.from_).rename({"anchor_day": "own"}), on="p")
         .sort("p")
     )
+    # nothing after the competing event of the endpoint was read: it says nothing of later days
+    closed = pl.col("ended_on") + pl.col("anchor_day") - pl.col("own")
+    competing = (pl.col("status") == "competing").fill_null(value=False)
     reached = (pl.col("at") <= by).fill_null(value=False)
-    late = (pl.col("free_until") >= by).fill_null(value=False)
+    known = pl.when(competing).then(closed).otherwise("free_until")
+    late = (known >= by).fill_null(value=False)
     ended_by_count = (pl.col("last_failure") >= by).fill_null(value=False)
     censored = pl.col("status") == "censored"
     unbroken = (pl.col("silence") <= LONGEST_SILENCE).fill_null(value=True)

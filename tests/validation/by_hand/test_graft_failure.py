@@ -268,3 +268,20 @@ def test_explained_in_words(tmp_path):
     assert told_.leaves_open
     assert told_.sources[0].doi == "10.1038/s41409-024-02251-0"
     assert told_.days.filter("decided")["day"].to_list() == [30]
+
+
+@pytest.mark.parametrize(
+    ("event", "day", "expected"),
+    [
+        ("relapse", 20, "not_evaluable"),  # nothing after day 20 was read for the recovery
+        ("death", 20, "competing"),
+        ("relapse", 35, "event"),  # no recovery by day 30 is known on day 35
+    ],
+)
+def test_what_ends_the_recovery_alone_says_nothing_of_later_days(tmp_path, event, day, expected):
+    """Relapse competes with the recovery here, and not with its failure."""
+    text = ENDPOINT.replace("[death, relapse, second_transplant]", "[death]").replace("NAME", ASTCT)
+    row = row_of(tmp_path, text, measurements=counts(LOW),
+                 attestations=[dict(line) for line in PANCYTOPENIA],
+                 events=[{"record_id": "E", "day": day, "event": event}])  # fmt: skip
+    assert row["status"] == expected
