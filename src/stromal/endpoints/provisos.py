@@ -243,8 +243,10 @@ def _event(
     rows = rows.select(
         "p", "record_id", on="day", ended=pl.col("ended_day") - pl.col("anchor_day"), graded=grade
     )
-    at = runs.join(rows, on="p").filter((pl.col("on") >= 0) & (pl.col("on") <= pl.col("end")))
-    if proviso.when == "during the run":
+    at = runs.join(rows, on="p").filter(pl.col("on") <= pl.col("end"))
+    if proviso.when == "ever":
+        at = at.filter(pl.col("on") >= 0)
+    else:
         began = pl.col("on") >= pl.col("onset")
         lasts = pl.when(began).then(pl.lit(value=True)).otherwise(
             pl.col("ended") >= pl.col("onset")

@@ -303,3 +303,26 @@ def test_every_begin_of_a_run_against_plain_python(steps, run, span, gap):
         np.array([40], dtype=np.int32), run, span, gap,
     )  # fmt: skip
     assert ends.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "when", "expected"),
+    [
+        # it began before the anchor and went on over the onset: no fall of its own
+        ({"day": -3, "ended_day": 30}, "during the run", ("censored", 17)),
+        ({"day": -3, "ended_day": 5}, "during the run", ("event", 6)),
+        ({"day": -3, "ended_day": -1}, "during the run", ("event", 0)),
+        ({"day": -3}, "during the run", ("not_evaluable", None)),  # nobody says when it ended
+        ({"day": -3, "ended_day": 30}, "ever", ("event", 0)),  # `ever` looks from the anchor on
+    ],
+)
+def test_an_event_from_before_the_anchor_that_goes_on(tmp_path, event, when, expected):
+    text = (
+        "  low:\n    label: Low\n    cytopenia: {counts: [{analyte: PLT, below: 20 10*9/L}], "
+        "lines: 1, run: 3, of: values on different days, largest_gap: none, provided: "
+        f"[{{event: infection, recorded: 'no', when: {when}}}]}}\n"
+        "    from: transplant\n    competing: [death]\n"
+    )
+    row = row_of(tmp_path, text, measurements=counts([10] * 20, "PLT"),
+                 events=[{"record_id": "I", "event": "infection", **event}])  # fmt: skip
+    assert (row["status"], row["day"]) == expected
