@@ -226,16 +226,17 @@ def _build_others(context: Context, analyte: str) -> pl.DataFrame:
     others = context.zero_dated("measurements").filter(
         pl.col("analyte").is_in(_BLOOD) & (pl.col("analyte") != analyte)
     )
-    days = others.select("p", "day").unique()
+    again = (pl.col("p") == pl.col("p").shift()) & (pl.col("day") == pl.col("day").shift())
+    days = others.select("p", "day").filter(~again.fill_null(value=False))  # they come sorted
     leucocytes = (
-        others.filter(pl.col("analyte") == "WBC")
+        others.filter((pl.col("analyte") == "WBC") & (analyte in _BOUNDED))
         .sort("p", "day", "high", pl.col("censored") != "<", "record_id", nulls_last=True)
         .unique(["p", "day"], keep="first", maintain_order=True)
         .select(
             "p", "day", pl.col("high").cast(pl.Float64), "censored", "record_id", shown=_shown()
         )
     )
-    return days.join(leucocytes, on=["p", "day"], how="left").sort("p", "day")
+    return days.join(leucocytes, on=["p", "day"], how="left", maintain_order="left")
 
 
 def _lowest(counts: pl.DataFrame) -> pl.DataFrame:

@@ -154,11 +154,14 @@ class Context:
             .select("p")
             .join(held, on="p", how="anti")
         )
+        silent = pl.concat([held, endless])
+        if silent.is_empty():
+            return pl.DataFrame(schema={"p": pl.Int64, "day": pl.Int32})
         coverage = self.dated_coverage(table, anchor)
         draws = (
             self.dated("measurements", anchor)
             .select("p", "day")
-            .join(pl.concat([held, endless]), on="p", how="semi")
+            .join(silent, on="p", how="semi")
             .unique()
         )
         inside = (

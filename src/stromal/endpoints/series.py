@@ -126,32 +126,49 @@ def build_series(
 
 def _together(parts: tuple[pl.DataFrame, ...], lines: int) -> pl.DataFrame:
     """Put the rows of several counts together: a day meets the rule where `lines` of them do."""
-    rows = (
-        pl.concat(
-            part.select("p", "day", "status", "below", "drawn", "record_id") for part in parts
-        )
-        .group_by("p", "day")
-        .agg(
-            passing=(pl.col("status") == PASS).sum(),
-            failing=(pl.col("status") == FAIL).sum(),
-            unlogged=(pl.col("status") == UNLOGGED).any(),
-            below=pl.col("below").max(),
-            drawn=pl.col("drawn").max(),
-            records=pl.col("record_id").drop_nulls(),
-        )
-        .sort("p", "day")
+    keys = [_keys(part) for part in parts]
+    every = np.sort(np.concatenate(keys), kind="stable")  # sorted stretches are merged
+    days = every[np.diff(every, prepend=-1) > 0]
+    told = {status: np.zeros(days.size, dtype=np.int32) for status in (PASS, FAIL, UNLOGGED)}
+    below, drawn = (np.zeros(days.size, dtype=np.int8) for _ in range(2))
+    ids: list[pl.Series] = []
+    for number, (part, key) in enumerate(zip(parts, keys, strict=True)):
+        at = np.searchsorted(days, key)
+        for status, count in told.items():
+            count[at] += part["status"].to_numpy() == status
+        below[at] |= part["below"].to_numpy()
+        drawn[at] |= part["drawn"].to_numpy()
+        place = np.full(days.size, -1, dtype=np.int64)
+        place[at] = np.arange(at.size)
+        found = pl.Series(place)
+        ids.append(part["record_id"].gather(found.set(found < 0, None)).alias(str(number)))
+    status = np.select(
+        [told[PASS] >= lines, len(parts) - told[FAIL] < lines, told[UNLOGGED] > 0],
+        [PASS, FAIL, UNLOGGED],
+        UNKNOWN,
     )
-    status = (
-        pl.when(pl.col("passing") >= lines)
-        .then(PASS)
-        .when(len(parts) - pl.col("failing").cast(pl.Int32) < lines)
-        .then(FAIL)
-        .when("unlogged")
-        .then(UNLOGGED)
-        .otherwise(UNKNOWN)
-        .cast(pl.Int8)
-    )
-    return rows.with_columns(status=status, height=pl.lit(float("nan")))
+    return pl.DataFrame(
+        {
+            "p": days // _DAYS,
+            "day": (days % _DAYS).astype(np.int32),
+            "status": status.astype(np.int8),
+            "height": np.full(days.size, np.nan),
+            "below": below,
+            "drawn": drawn,
+            "records": pl.DataFrame(ids).select(
+                pl.concat_list(pl.all()).list.drop_nulls()
+            ).to_series(),
+        }
+    )  # fmt: skip
+
+
+def _keys(part: pl.DataFrame) -> Ints:
+    """Give one number for every participant and day, in their order."""
+    return part["p"].to_numpy() * _DAYS + part["day"].to_numpy()
+
+
+_DAYS = 2**32
+"""More than the days, which are not negative here, that a series can have."""
 
 
 def _one_count(rule: CountRule, context: Context, anchor: str, last: pl.DataFrame) -> pl.DataFrame:
