@@ -24,6 +24,7 @@ from stromal.protocol.states import (
     EventHappens,
     GradeHolds,
     NoLonger,
+    State,
     StateRule,
     Transfused,
 )
@@ -64,14 +65,16 @@ def judge_rule(context: Context, endpoint: StateEndpoint, rule: StateRule) -> Ju
        first day and is shown on the one that completes it. `no_longer` takes the failing days of
        the beginning rule for passing ones.
     3. Transfusions, at least so many: begins on the first of the days on which they were given, is
-       shown on the last of them. An amount that is not recorded adds nothing, and from its day on
-       it is not known whether more was given. None for so long: begins on the first free day,
-       shown on the last; every day must be logged.
+       shown on the last of them. An amount that is not recorded adds nothing, and from the first
+       transfusion that it could complete on it is not known whether more was given. None for so
+       long: begins on the first free day, shown on the last; every day must be logged.
     4. Grades: an assessment whose grade is surely among those named; one that only might be is no
        onset, and nothing is known from it on.
     5. Events: the day of the event. An event that began before `start` and whose recorded end is on
        or after it begins on `start`. `ended`: the day after the recorded end; of events that
-       overlap or touch, the last end; an event without a recorded end has not ended.
+       overlap or touch, the last end; an event without a recorded end has not ended. An event
+       without the grade that is asked for, and one that began before `start` and whose end is not
+       recorded, may have begun the state, on every day on which it went on.
     """
     match rule:
         case CountsHold() | NoLonger():
@@ -182,7 +185,13 @@ def _transfused(context: Context, endpoint: StateEndpoint, rule: Transfused) -> 
         check_sortedness=False,
     )  # fmt: skip
     unseen = pl.col("to_day").is_null() | (pl.col("to_day") < pl.col("day") + within - 1)
-    open_ = (pl.col("found") < 0) & (pl.col("unknown") | unseen)
+    gaps = _days(given.filter("unknown")).rename({"day": "unknown_day"})
+    inside = inside.join_asof(
+        gaps, left_on="day", right_on="unknown_day", by="p", strategy="forward",
+        check_sortedness=False,
+    )  # fmt: skip
+    unsaid = (pl.col("unknown_day") < pl.col("day") + within).fill_null(value=False)
+    open_ = (pl.col("found") < 0) & (unsaid | unseen)
     return Judged(
         chances=rows.filter(pl.col("found") >= 0).select(
             "p", early="day", late="day", length="length"
@@ -286,30 +295,66 @@ def _events(context: Context, endpoint: StateEndpoint, rule: EventHappens) -> Ju
     last = _last(context, endpoint)
     start = int(endpoint.state.start)
     rows = context.dated("events", endpoint.from_).filter(pl.col("event").is_in(list(named.events)))
-    if named.grade_at_least is not None:
-        rows = rows.filter(pl.col("grade") >= named.grade_at_least)
     rows = (
         rows.with_columns(end=pl.col("ended_day") - pl.col("anchor_day"))
         .join(last, on="p")
-        .filter(
-            (pl.col("day") <= pl.col("last")),
-            (pl.col("day") >= start) | (pl.col("end") >= start),
-        )
+        .filter(pl.col("day") <= pl.col("last"))
+    )
+    known = known_days(context, "events", endpoint.from_, last)
+    waiting = _days(rows.clear())
+    if rule is begins:
+        waiting = _unclear(rows, endpoint.state, start, known)
+    rows = (
+        rows.filter((pl.col("day") >= start) | (pl.col("end") >= start))
         .with_columns(day=pl.max_horizontal("day", pl.lit(start)).cast(pl.Int32))
         .sort("p", "day", "record_id")
     )
-    moments = _ends(rows) if ended else rows.select("p", "day", "record_id")
+    sure, least = rows, named.grade_at_least
+    if least is not None:
+        sure, rows = (rows.filter(pl.col("grade") >= least),
+                      rows.filter((pl.col("grade") >= least).fill_null(value=True)))  # fmt: skip
+    moments = sure.select("p", "day", "record_id")
+    if ended:  # what lacks its grade ends too: had it begun the state, the state ends with it
+        moments = pl.concat([_ends(sure), _ends(rows)]).unique(["p", "day"], keep="first")
     moments = moments.join(last, on="p").filter(pl.col("day") <= pl.col("last"))
-    known = known_days(context, "events", endpoint.from_, last)
+    moments = moments.sort("p", "day", "record_id")
     return Judged(
         chances=_moments(moments),
-        waiting=_days(rows.clear()),
+        waiting=waiting,
         known=known,
         failing=_days(rows.select("p", "day").clear()),
         evidence=moments.group_by("p", "day", maintain_order=True).agg(
             records=pl.col("record_id").drop_nulls()
         ),
     )
+
+
+def _unclear(rows: pl.DataFrame, state: State, start: int, known: pl.DataFrame) -> pl.DataFrame:
+    """Give the days on which an event that lacks its grade, or its end, may have begun the state.
+
+    Where the state ends with the event these are all its days, up to the last that is known where
+    it has no end; otherwise the day of the event, or `start` where it began before.
+    """
+    rule = state.begins
+    assert isinstance(rule, EventHappens)  # noqa: S101
+    graded = pl.lit(value=True)
+    if rule.grade_at_least is not None:
+        graded = pl.col("grade") >= rule.grade_at_least
+    before = (pl.col("day") < start) & pl.col("end").is_null()
+    first = pl.max_horizontal("day", pl.lit(start))
+    until = first
+    if isinstance(state.ends, EventHappens) and state.ends.events == "ended":
+        until = pl.max_horizontal(
+            first, pl.min_horizontal(pl.coalesce("end", "horizon", first), "last")
+        )
+    ends = known.group_by("p").agg(horizon=pl.col("to_day").max())
+    return _days(
+        rows.join(ends, on="p", how="left")
+        .filter(graded.is_null() | (graded & before))
+        .filter(pl.col("end").is_null() | (pl.col("end") >= start), first <= pl.col("last"))
+        .with_columns(day=pl.int_ranges(first, until + 1))
+        .explode("day")
+    ).unique(maintain_order=True)
 
 
 def _ends(rows: pl.DataFrame) -> pl.DataFrame:

@@ -201,3 +201,67 @@ def test_an_assessment_that_tells_too_little_is_neither(tmp_path):
     assert state_intervals(context, "severe").rows() == [(0, 5, 11, False), (0, 19, 19, False)]
     row = context.derived["severe"].row(0, named=True)
     assert (row["status"], row["day"]) == ("censored", 11)
+
+
+def known_of(folder, text, **tables):
+    """Give the known stretches of the state of P1: first day, last day, whether it holds."""
+    context = context_of(folder, text, **tables)
+    return state_intervals(context, "low").select("from_day", "to_day", "holds").rows()
+
+
+SEVERE = state("{events: [infection], grade_at_least: 3}", ENDED)
+
+
+def infections(*rows):
+    return [
+        {"record_id": f"I{i}", "event": "infection", **row} for i, row in enumerate(rows, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([{"day": 10, "ended_day": 19, "grade": 2}], [(0, 200, False)]),
+        ([{"day": 10, "ended_day": 19, "grade": 3}],
+         [(0, 9, False), (10, 19, True), (20, 200, False)]),
+        # without its grade it may have been one, on each of its days
+        ([{"day": 10, "ended_day": 19}], [(0, 9, False), (20, 200, False)]),
+        ([{"day": 10}], [(0, 9, False)]),
+        ([{"day": 10, "ended_day": 19, "grade": 3}, {"day": 15, "ended_day": 40}],
+         [(0, 9, False), (10, 19, True), (41, 200, False)]),
+        ([{"day": 10, "ended_day": 19, "grade": 3}, {"day": 15}], [(0, 9, False), (10, 19, True)]),
+        # from before the anchor: with its end it holds on day 0, without it nobody knows
+        ([{"day": -9, "ended_day": 19, "grade": 3}], [(0, 19, True), (20, 200, False)]),
+        ([{"day": -9, "ended_day": -1, "grade": 3}], [(0, 200, False)]),
+        ([{"day": -9, "grade": 3}], []),
+        ([{"day": -9, "ended_day": 19}], [(20, 200, False)]),
+        ([{"day": -9, "ended_day": -1}], [(0, 200, False)]),
+    ],
+)  # fmt: skip
+def test_events_that_lack_their_grade_or_their_end(tmp_path, rows, expected):
+    assert known_of(tmp_path, SEVERE, events=infections(*rows)) == expected
+
+
+@pytest.mark.by_hand
+def test_the_first_onset_of_an_event_without_grade(tmp_path):
+    row = context_of(tmp_path / "a", SEVERE, events=infections({"day": 10})).derived["low"].row(
+        0, named=True
+    )  # fmt: skip
+    assert (row["status"], row["day"]) == ("censored", 9)
+    row = context_of(tmp_path / "b", SEVERE, events=infections({"day": 0})).derived["low"].row(
+        0, named=True
+    )  # fmt: skip
+    assert (row["status"], row["day"]) == ("not_evaluable", None)
+
+
+@pytest.mark.by_hand
+def test_units_that_are_not_recorded_may_complete_what_was_given_before(tmp_path):
+    """2 units within 10 days: 1 on day 10 and an unknown number on day 15 may be enough."""
+    text = state(MANY, FREE)
+    rows = [{"record_id": "a", "day": 10, "product": "platelets", "units": 1},
+            {"record_id": "b", "day": 15, "product": "platelets"}]  # fmt: skip
+    found = known_of(tmp_path / "a", text, transfusions=rows)
+    assert found == [(0, 9, False), (16, 200, False)]  # none for 10 days from day 16 ends it
+    rows[1]["day"] = 20  # days 10 to 19 are ten days: day 20 completes nothing of day 10
+    found = known_of(tmp_path / "b", text, transfusions=rows)
+    assert found == [(0, 19, False), (21, 200, False)]
