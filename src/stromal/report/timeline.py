@@ -32,7 +32,7 @@ from stromal.report.words import humanise
 
 __all__ = ["describe_decision", "draw_history", "draw_timeline"]
 
-SPELL, DRUG = "#f0c27b", "#b9cfe4"
+SPELL, STATE, DRUG = "#f0c27b", "#e3b3c8", "#b9cfe4"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _STAMPS = {
     "reconstruction": "RECONSTRUCTION, not observed",
@@ -55,7 +55,8 @@ def draw_timeline(
        the days that the protocol's freedom from transfusion takes away, counts in it are hollow; a
        count known only to be below a bound is a triangle at the bound, a zero a diamond below;
     4. transfusions as strokes with their number;
-    5. spells, assessments, medications;
+    5. spells, episodes of the protocol's states (to the last day of which it is known that they
+       held), grades of each day of assessment, other assessments, medications;
     6. every derived result on its own line: its mark at its day, a band over the days that decided,
        a whisker from `day_low` to `day_high`;
     7. days from the protocol's day zero. Where late follow-up is much longer than the time with
@@ -93,6 +94,7 @@ def draw_history(history: History) -> str:
     top = sheet.y
     _draw_counts(sheet, history)
     draw_bars(sheet, "Spells", history.spells, SPELL)
+    _draw_states(sheet, history)
     for name, spots in history.assessments.items():
         draw_assessments(sheet, name, spots)
     draw_bars(sheet, "Medication", history.medications, DRUG)
@@ -100,6 +102,14 @@ def draw_history(history: History) -> str:
     _draw_axis(sheet, history, top)
     _draw_key(sheet)
     return _assemble(sheet, history)
+
+
+def _draw_states(sheet: Sheet, history: History) -> None:
+    """Draw the episodes of each state on a line of its own."""
+    for number, bars in enumerate(history.states.values()):
+        draw_bars(sheet, "" if number else "States", bars, STATE)
+        if any(bar.unfinished for bar in bars):
+            sheet.signs["unfinished"] = None
 
 
 def describe_decision(decision: Decision) -> str:
@@ -128,7 +138,8 @@ def _day_scale(history: History) -> DayScale:
     transfused = [spot.day for spots in history.transfusions.values() for spot in spots]
     others = [spot.day for spot in history.events]
     others += [spot.day for spots in history.assessments.values() for spot in spots]
-    for bar in (*history.spells, *history.medications):
+    states = [bar for bars in history.states.values() for bar in bars]
+    for bar in (*history.spells, *states, *history.medications):
         others += [day for day in (bar.start, bar.end) if day is not None]
     for decision in history.decisions:
         days = (decision.day, decision.low, decision.high)
@@ -213,12 +224,16 @@ _RESULTS_KEY = {
     "band": "pale band: from the first to the last day that decided",
     "whisker": "├─┤ earliest to latest day that the missing draws allow",
 }
+_STATES_KEY = {"unfinished": "bar that ends in an arrow: not shown to have ended"}
 _AXIS_KEY = {"break": "// from here on the days are drawn closer together"}
 
 
 def _draw_key(sheet: Sheet) -> None:
     """Explain the signs that this picture uses, in as many lines as they need."""
-    keys = (("Counts", _COUNTS_KEY), ("Derived results", _RESULTS_KEY), ("Days", _AXIS_KEY))
+    keys = (
+        ("Counts", _COUNTS_KEY), ("States", _STATES_KEY), ("Derived results", _RESULTS_KEY),
+        ("Days", _AXIS_KEY),
+    )  # fmt: skip
     for name, key in keys:
         parts = [said for sign, said in key.items() if sign in sheet.signs]
         lines: list[str] = []
@@ -271,5 +286,8 @@ def _summary(history: History) -> str:
         f"{given} infusions given" + (f" and {missed} missed" if missed else ""),
         f"{len(history.events) + len(history.spells)} events",
     ]
+    if history.states:
+        bars = [bar for found in history.states.values() for bar in found]
+        parts.append("states: " + "; ".join(bar.title for bar in bars))
     results = "; ".join(f"{d.label}: {humanise(d.status)}" for d in history.decisions)
     return ", ".join(parts) + (f". Derived: {results}." if results else ".")

@@ -13,9 +13,10 @@ from stromal.core import UsageError
 from stromal.endpoints.context import Context
 from stromal.endpoints.exposure import list_infusions
 from stromal.protocol import Protocol
-from stromal.protocol.endpoints import Endpoint
+from stromal.protocol.endpoints import Endpoint, StateEndpoint
 from stromal.protocol.rules import BloodProduct
 from stromal.report.timeline_counts import Panel, collect_panels, read_count
+from stromal.report.timeline_spans import Bar, Spot, collect_grades, collect_states
 from stromal.report.words import humanise, sentence, spell_out
 
 __all__ = [
@@ -28,28 +29,6 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Spot:
-    """Something on one day."""
-
-    day: int
-    label: str
-    title: str
-    record_id: str = ""
-    quiet: bool = False
-
-
-@dataclass(frozen=True)
-class Bar:
-    """Something from one day to another; an end that is not recorded is open."""
-
-    start: int | None
-    end: int | None
-    label: str
-    title: str
-    record_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +75,7 @@ class History:
     infusions: tuple[Given, ...]
     transfusions: Mapping[str, tuple[Spot, ...]]
     spells: tuple[Bar, ...]
+    states: Mapping[str, tuple[Bar, ...]]
     assessments: Mapping[str, tuple[Spot, ...]]
     medications: tuple[Bar, ...]
     decisions: tuple[Decision, ...]
@@ -134,6 +114,8 @@ def collect_history(
     anchor = context.protocol.anchors[context.protocol.day_zero]
     lookup = _lookup(tables)
     events, spells = _events(tables["events"])
+    grades, read = collect_grades(context, participant_id, tables["assessments"])
+    others = [row for row in tables["assessments"] if row["record_id"] not in read]
     return History(
         participant_id=participant_id,
         anchor=anchor.label or humanise(context.protocol.day_zero),
@@ -145,7 +127,8 @@ def collect_history(
         infusions=_infusions(context, participant_id, infusions),
         transfusions=_transfusions(tables["transfusions"]),
         spells=spells,
-        assessments=_assessments(tables["assessments"]),
+        states=collect_states(context, participant_id),
+        assessments={**grades, **_assessments(others)},
         medications=tuple(_medications(tables["medications"])),
         decisions=tuple(_decisions(context, participant_id, lookup)),
         last_contact=person.get("last_contact_day"),
@@ -318,7 +301,9 @@ def _record_in_words(table: str, row: Row) -> str:
         "infusions": lambda: f"{humanise(row['product'])} infusion {row['number']}",
         "events": lambda: _event_label(row),
         "assessments": lambda: " ".join(
-            str(part) for part in (humanise(row["scale"]), row["item"], row["value"]) if part
+            str(part)
+            for part in (humanise(row["scale"]), humanise(row["item"] or ""), row["value"])
+            if part
         ),
         "medications": lambda: str(row["drug"]),
         "adjudications": lambda: _said(
@@ -355,7 +340,7 @@ def _decision(
     days = [day for day, _ in deciding if day is not None]
     anchor = str(getattr(endpoint, "from_", "") or getattr(endpoint, "assessed").from_)  # noqa: B009
     status = row["status"]
-    shown = status if row.get("count") is None else f"{status} ({row['count']})"
+    shown = _counted(endpoint, status, row.get("count"))
     return Decision(
         endpoint=name,
         label=endpoint.label,
@@ -371,6 +356,13 @@ def _decision(
         deciding=tuple(said for _, said in deciding),
         note=spell_out(row["note"] or "", protocol.products),
     )
+
+
+def _counted(endpoint: Endpoint, status: str, count: int | None) -> str:
+    """Give a status with the number that belongs to it: of events, of episodes."""
+    if isinstance(endpoint, StateEndpoint):
+        return f"{count} episodes" if status == "event" and (count or 0) > 1 else status
+    return f"{status} ({count})" if count else status
 
 
 def _shift(day: int | None, zero: int | None) -> int | None:

@@ -350,9 +350,10 @@ def _draw_bar(
 ) -> None:
     """Draw one bar with its name inside, or beside it where it is too short."""
     (left, right), y = span, sheet.y + lane * 17
-    tip_right = "l6,7l-6,7" if bar.end is None else "v14"
+    open_end = bar.end is None or bar.unfinished
+    tip_right = "l6,7l-6,7" if open_end else "v14"
     body_left = left + (6 if bar.start is None else 0)
-    body_right = right - (6 if bar.end is None else 0)
+    body_right = max(right - (6 if open_end else 0), body_left)
     start = bar.start if bar.start is not None else ""
     sheet.front.open(
         "g", **mark_data(start, bar.record_id, end=bar.end if bar.end is not None else "")

@@ -50,7 +50,7 @@ for (const svg of document.querySelectorAll("svg.timeline")) {
   const light = (event) => {
     const result = event.target.closest("[data-because]");
     const ids = new Set(result ? result.dataset.because.split("|") : []);
-    for (const mark of marks) mark.classList.toggle("tl-decided", ids.has(mark.dataset.record));
+    for (const mark of marks) mark.classList.toggle("tl-decided", (mark.dataset.record || "").split("|").some((id) => ids.has(id)));
   };
   const step = (forward) => {
     if (current === null) return forward ? days[0] : days[days.length - 1];
