@@ -1,0 +1,1 @@
+"""Virtual participants: what happens in a marrow, day by day, whoever looks at it."""
