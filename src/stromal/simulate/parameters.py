@@ -21,8 +21,8 @@ class Parameter(Model):
     """One number, its spread between participants, its unit, and what stands behind it.
 
     `status`: `published` (read at `source`), `start` (an untuned start value) or `assumed`
-    (stromal's choice). `spread` is the coefficient of variation of a log-normal distribution whose median is
-    `value`.
+    (stromal's choice). `spread` is the coefficient of variation of a log-normal distribution whose
+    median is `value`.
     """
 
     value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -89,7 +89,12 @@ NAMES = (
 
 
 def marrow_of(
-    values: dict[str, float], *, repair: float, repaired: float, msc_effect: float, msc_decay: float
+    values: dict[str, float],
+    *,
+    repair: float,
+    repaired: float,
+    msc_effect: float,
+    msc_decay: float,
 ) -> Marrow:
     """Make a marrow from values of the parameters and from what a scenario says of the niche.
 

@@ -27,7 +27,9 @@ _TO_UNIT = 1.0 / 4294967296.0
 
 
 @kernel
-def philox(c0: int, c1: int, c2: int, c3: int, k0: Word, k1: Word) -> tuple[int, int, int, int]:
+def philox(
+    c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word
+) -> tuple[Word, Word, Word, Word]:
     """Give four words of 32 bits for a counter of four and a key of two such words."""
     x0, x1, x2, x3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
     a, b = np.uint64(k0), np.uint64(k1)
