@@ -280,14 +280,46 @@ def test_glucksberg_without_performance_status_gives_no_grade():
 @pytest.mark.parametrize(
     ("items", "expected"),
     [
-        ({"improved": "no", "steroid_days": 3.0, "steroid_dose": 1.0}, "refractory"),
-        ({"improved": "no", "steroid_days": 14.0, "steroid_dose": 2.0}, "refractory"),
-        ({"improved": "no", "steroid_days": 2.0, "steroid_dose": 2.0}, "not refractory"),
-        ({"improved": "no", "steroid_days": 15.0, "steroid_dose": 2.0}, "not refractory"),
-        ({"improved": "no", "steroid_days": 5.0, "steroid_dose": 0.9}, "not refractory"),
-        ({"improved": "yes"}, "not refractory"),
+        ({"improved": "no", "steroid_days": 3.0, "steroid_dose": 1.0}, "criterion met"),
+        ({"improved": "no", "steroid_days": 14.0, "steroid_dose": 2.0}, "criterion met"),
+        ({"improved": "no", "steroid_days": 2.0, "steroid_dose": 2.0}, "criterion not met"),
+        ({"improved": "no", "steroid_days": 15.0, "steroid_dose": 2.0}, "criterion not met"),
+        ({"improved": "no", "steroid_days": 5.0, "steroid_dose": 0.9}, "criterion not met"),
+        ({"improved": "yes"}, "criterion not met"),
         ({"improved": "no", "steroid_days": 5.0}, None),
     ],
 )
 def test_steroid_refractory_as_nct00366145(items, expected):
     assert one(items, "STEROID_REFRACTORY_NCT00366145")["grade"] == expected
+
+
+@pytest.mark.parametrize(
+    ("printed", "stage", "in_the_table"),
+    [(33, "0", "0"), (34, "0", "1"), (35, "1", "1"), (50, "1", "1"), (51, "1", "2"), (52, "2", "2"),
+     (102, "2", "2"), (103, "3", "3"), (255, "3", "3"), (256, "3", "4"), (257, "4", "4")],
+)  # fmt: skip
+def test_bilirubin_in_umol_differs_from_tables_printed_so_at_three_values(
+    printed, stage, in_the_table
+):
+    """17.1 umol/L is 1 mg/dL: 34, 51 and 256 umol/L are 1.99, 2.98 and 14.97 mg/dL."""
+    times = grading("MAGIC_2016").items["bilirubin"].also["umol/L"]
+    assert one({"bilirubin": printed * times})["liver"] == stage
+    assert (stage != in_the_table) == (printed in {34, 51, 256})
+    # who stages by such a table records the stage itself
+    assert one({"liver": in_the_table})["liver"] == in_the_table
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ({"all_resolved": "yes"}, "CR"),
+        ({"all_resolved": "no", "better": "yes", "worse": "no"}, "PR"),
+        ({"all_resolved": "no", "better": "yes", "worse": "yes"}, "MR"),
+        ({"all_resolved": "no", "better": "no", "worse": "yes"}, "none of these"),
+        ({"all_resolved": "no", "better": "no", "worse": "no"}, "none of these"),
+        ({"all_resolved": "no", "better": "yes"}, None),  # partial or mixed
+    ],
+)
+def test_response_on_day_28_by_the_label_of_remestemcel(items, expected):
+    """Ryoncil label: PR is better in an organ and worse in none, MR better in one, worse in one."""
+    assert one(items, "REMESTEMCEL_DAY_28_RESPONSE")["grade"] == expected

@@ -123,6 +123,16 @@ def test_camitta_and_relapse_are_judged_by_people(tmp_path):
     assert (row["status"], row["day"]) == ("event", 200)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["GROARKE_2022_HIGH_RISK_EVOLUTION", "STEROID_REFRACTORY_EBMT", "CIBMTR_RED_CELL_INDEPENDENCE"],
+)
+def test_what_no_count_tells_is_judged_by_people(tmp_path, name):
+    verdict = [{"record_id": "A", "endpoint": "aa", "status": "event", "day": 150}]
+    row = row_of(tmp_path, adjudicated(name), adjudications=verdict)
+    assert (row["status"], row["day"]) == ("event", 150)
+
+
 @pytest.mark.parametrize(("plt", "expected"), [(15, ("event", DAY)), (30, ("censored", 200))])
 def test_refractory_is_no_response_at_six_months(tmp_path, plt, expected):
     text = (

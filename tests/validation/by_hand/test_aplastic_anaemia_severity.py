@@ -2,7 +2,8 @@
 
 Limits: Camitta as restated at wjgnet.com v9/i12/219 Table 1; NHLBI, PMC4293077; EBMT Handbook 2024
 chapter 78 (2 of 3 counts, reticulocytes below 60, marrow below 30 %); NCT02407470 (at most); ASH
-2010 (reticulocytes below 50 automated, below 20 by hand); Howard 2004 (moderate).
+2010 (reticulocytes below 50 automated, below 20 by hand); Howard 2004 (moderate); paper 2030087
+(reticulocytes below 20); 78stepshealth (below 40); BMJ Best Practice topic 96; Authorea 590376.
 """
 
 import pytest
@@ -19,8 +20,10 @@ MARROW = {
     "SAA_EBMT_2024": {"cellularity": 10.0},
     "SAA_NCT02407470": {"hypocellular": "yes"},
     "SAA_ASH_2010": {"hypocellular": "yes", "reticulocyte_method": "automated"},
-    "SAA_ARC_20": {"hypocellular": "yes"},
-    "SAA_ARC_40": {"hypocellular": "yes"},
+    "SAA_ARC_20": {"cellularity": 10.0, "haematopoietic_cells": 10.0},
+    "SAA_ARC_40": {"cellularity": 10.0},
+    "SAA_BMJ_BEST_PRACTICE": {"cellularity": 10.0, "haematopoietic_cells": 10.0},
+    "SAA_AUTHOREA_590376": {"cellularity": 10.0, "haematopoietic_cells": 10.0},
 }
 RETICULOCYTES = {
     "SAA_CAMITTA": ("reticulocytes_corrected", 1.0),
@@ -30,6 +33,8 @@ RETICULOCYTES = {
     "SAA_ASH_2010": ("ARC", 50.0),
     "SAA_ARC_20": ("ARC", 20.0),
     "SAA_ARC_40": ("ARC", 40.0),
+    "SAA_BMJ_BEST_PRACTICE": ("ARC", 60.0),
+    "SAA_AUTHOREA_590376": ("reticulocytes_corrected", 1.0),
 }
 EVERY = sorted(MARROW)
 INCLUSIVE = {"SAA_NCT02407470"}  # the record writes "at most" where the others write "below"
@@ -105,13 +110,43 @@ def test_marrow_of_camitta(cellularity, haematopoietic, met):
     assert row.grade == ("severe" if met else "not severe")
 
 
+@pytest.mark.parametrize(
+    ("name", "cellularity", "haematopoietic", "met"),
+    [
+        # paper 2030087 and BMJ: below 25 %, or below 50 % with below 30 % haematopoietic cells
+        ("SAA_ARC_20", 24.9, 90.0, True),
+        ("SAA_ARC_20", 49.9, 29.9, True),
+        ("SAA_ARC_20", 49.9, 30.0, False),
+        ("SAA_ARC_20", 50.0, 29.9, False),  # Camitta's range holds 50 %
+        ("SAA_BMJ_BEST_PRACTICE", 24.9, None, True),
+        ("SAA_BMJ_BEST_PRACTICE", 25.0, 29.9, True),
+        ("SAA_BMJ_BEST_PRACTICE", 50.0, 29.9, False),
+        # preprint 590376: below 25 %, or 25 to 50 % with below 25 % haematopoietic elements
+        ("SAA_AUTHOREA_590376", 24.9, 90.0, True),
+        ("SAA_AUTHOREA_590376", 25.0, 24.9, True),
+        ("SAA_AUTHOREA_590376", 25.0, 25.0, False),
+        ("SAA_AUTHOREA_590376", 50.0, 24.9, True),
+        ("SAA_AUTHOREA_590376", 50.1, 24.9, False),
+        # 78stepshealth: below 25 % alone
+        ("SAA_ARC_40", 24.9, None, True),
+        ("SAA_ARC_40", 25.0, None, False),
+    ],
+)
+def test_marrow_of_the_others(name, cellularity, haematopoietic, met):
+    seen = {"cellularity": cellularity}
+    if "haematopoietic_cells" in MARROW[name]:
+        seen["haematopoietic_cells"] = haematopoietic
+    row = severity(name, anc=0.3, plt=5.0, retic=0.5, **seen)
+    assert row.grade == ("severe" if met else "not severe")
+
+
 @pytest.mark.parametrize(("cellularity", "met"), [(29.9, True), (30.0, False), (30.1, False)])
 def test_marrow_of_the_ebmt(cellularity, met):
     row = severity("SAA_EBMT_2024", anc=0.3, plt=5.0, retic=10.0, cellularity=cellularity)
     assert row.grade == ("severe" if met else "not severe")
 
 
-@pytest.mark.parametrize("name", sorted(set(EVERY) - {"SAA_CAMITTA", "SAA_EBMT_2024"}))
+@pytest.mark.parametrize("name", sorted(name for name in EVERY if "hypocellular" in MARROW[name]))
 def test_a_marrow_that_is_not_hypocellular_is_not_severe(name):
     assert severity(name, anc=0.1, plt=5.0, retic=0.5, hypocellular="no").grade == "not severe"
 
@@ -227,7 +262,8 @@ def test_diagnosis_asks_for_the_marrow():
 )
 def test_severity_from_a_study_folder(tmp_path, name, expected):
     """Counts of day 4 and the marrow of day 1 are one assessment, 7 days wide."""
-    marrow = {"day": 1, "scale": "marrow", "item": "hypocellular", "value": "yes"}
+    item, value = next(iter(MARROW[name].items()))
+    marrow = {"day": 1, "scale": "marrow", "item": item, "value": str(value)}
     measured = [
         *counts({4: 400}, "ANC", unit="/uL"),
         *counts({4: 30}, "PLT"),

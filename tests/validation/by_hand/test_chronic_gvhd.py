@@ -52,6 +52,9 @@ CELLS = [
     # eyes
     ("eyes", NO_EYES, "0"),
     ("eyes", {**NO_EYES, "eye_symptoms": "mild", "eye_drops": 3.0}, "1"),
+    ("eyes", {**NO_EYES, "eye_drops": 3.0}, "1"),  # drops up to 3 a day are score 1
+    ("eyes", {**NO_EYES, "eye_drops": 4.0}, "2"),
+    ("eyes", NO_EYES, "0"),
     ("eyes", {**NO_EYES, "eye_symptoms": "mild", "eye_drops": 4.0}, "2"),
     ("eyes", {**NO_EYES, "eye_symptoms": "mild", "punctal_plugs": "yes"}, "2"),
     ("eyes", {**NO_EYES, "eye_symptoms": "moderate"}, "2"),

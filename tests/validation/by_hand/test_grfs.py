@@ -140,3 +140,22 @@ def test_every_list_is_tried_here():
     outcomes = {"grfs", "saa_grfs", "crfs"}
     library = {n for n, (_, content) in definitions().items() if content.get("outcome") in outcomes}
     assert library == set(ENDS)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([("progression", 50), ("relapse", 70)], ("event", 50)),
+        ([("death", 60)], ("competing", 60)),
+        ([("relapse", 60), ("death", 90)], ("event", 60)),
+        ([], ("censored", 200)),
+    ],
+)
+def test_relapse_with_death_competing(tmp_path, events, expected):
+    text = (
+        "  relapse:\n    label: Relapse\n    time_to_event: {definition: RELAPSE}\n"
+        "    from: transplant\n    competing: [death]\n"
+    )
+    rows = [{"record_id": f"E{day}", "event": event, "day": day} for event, day in events]
+    row = row_of(tmp_path, text, **({"events": rows} if rows else {}))
+    assert (row["status"], row["day"]) == expected

@@ -169,3 +169,20 @@ def test_gastrointestinal_disease(change, expected):
 def test_gastrointestinal_disease_with_one_thing_unknown(missing, could_be):
     row = graded("CMV_2024_GASTROINTESTINAL", **{k: v for k, v in GUT.items() if k != missing})
     assert (row.grade, row.could_be, row.unknown) == (None, could_be, [missing])
+
+
+@pytest.mark.parametrize(
+    ("tissue", "fluid", "imaging", "expected"),
+    [
+        ("yes", "no", "no", "proven"),
+        ("no", "yes", "yes", "probable"),
+        ("no", "yes", "no", "none"),
+        ("no", "no", "yes", "none"),
+        ("no", "yes", None, None),
+    ],
+)
+def test_cytomegalovirus_encephalitis(tissue, fluid, imaging, expected):
+    """2024 consensus: tissue proves it; clear fluid with imaging or EEG makes it probable."""
+    items = {"brain_tissue": tissue, "cerebrospinal_fluid": fluid, "imaging_or_eeg": imaging}
+    row = graded("CMV_2024_ENCEPHALITIS", **{k: v for k, v in items.items() if v is not None})
+    assert row.grade == expected

@@ -364,3 +364,41 @@ def test_nine_rule_sets():
          "NCT03437603_PGF_SECONDARY", "PGF_REVIEW_3_DAYS", "TRIALX_302777_PGF", "SERVAIS_PGF",
          "NCT03002519_PGF", "ASH_2012_TCD_PGF", "ASH_2012_TCD_PGF_SEVERE", "SPANISH_PGF"]
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "expected"),
+    [
+        ([50] * 7, None, "CR"),
+        ([49, *[50] * 6], None, "PR"),  # 7 days from 20 on, 6 of them at 50
+        ([20] * 7, None, "PR"),
+        ([19, *[20] * 6], None, "NR"),
+        ([60] * 7, 53, "NR"),  # transfused within the 7 days
+        ([60] * 7, 49, "CR"),  # and before them
+    ],
+)
+def test_platelet_response_of_nct06171906(tmp_path, values, given, expected):
+    """NCT06171906: complete from 50, partial from 20, each kept for 7 days without platelets."""
+    text = (
+        "  response:\n    label: Response\n"
+        "    response: {definition: NCT06171906_PLT_RESPONSE}\n"
+        "    assessed: {from: transplant, at: 8 wk, visit_window: [-6 d, 0 d], "
+        "missing: no response, death: no response}\n"
+    )
+    measured = counts(dict(zip(range(50, 57), values, strict=True)), "PLT")
+    rows = [{"record_id": "X", "day": given, "product": "platelets"}]
+    tables = {} if given is None else {"transfusions": rows}
+    row = row_of(tmp_path, text, measurements=measured, **tables)
+    assert row["status"] == expected
+
+
+def test_response_by_servais_is_judged_by_people(tmp_path):
+    text = (
+        "  r:\n    label: R\n    adjudicated: {definition: SERVAIS_PGF_RESPONSE}\n"
+        "    from: transplant\n"
+        "    assessed: {from: transplant, at: 90 d, visit_window: [-7 d, 7 d], "
+        "missing: no response, death: no response}\n"
+    )
+    verdict = [{"record_id": "A", "endpoint": "r", "level": "OR without CR", "day": 90}]
+    row = row_of(tmp_path, text, adjudications=verdict)
+    assert row["status"] == "OR without CR"

@@ -1,6 +1,7 @@
 """Weeks without red cells, and the recoveries of haemoglobin and platelets that rest on them.
 
-Lengths: 8 weeks (IWG 2018, MEDALIST), 12 weeks (COMMANDS), 16 weeks (IWG 2018). Haemoglobin: 70 g/L
+Lengths: 8 weeks (IWG 2018, MEDALIST), 12 weeks (COMMANDS), 3 months (PMC8215731
+Table 1, as 90 days), 16 weeks (IWG 2018). Haemoglobin: 70 g/L
 free of transfusion (NCT06171906), 80 g/L for 2 weeks without red cells (trialx 302777). Platelets:
 20 or 50 kept for 7 days without transfusion (NCT06171906). Worked out on paper.
 """
@@ -12,10 +13,18 @@ from support.derived import counts, row_of
 pytestmark = pytest.mark.by_hand
 
 
-def independence(weeks):
+NAMES = {
+    56: "RED_CELL_INDEPENDENCE_8_WEEKS",
+    84: "RED_CELL_INDEPENDENCE_12_WEEKS",
+    90: "RED_CELL_INDEPENDENCE_3_MONTHS",
+    112: "IWG_2018_NTD",
+}
+
+
+def independence(days):
     return (
         "  independence:\n    label: Independence\n"
-        f"    state: {{definition: RED_CELL_INDEPENDENCE_{weeks}_WEEKS}}\n"
+        f"    state: {{definition: {NAMES[days]}}}\n"
         "    from: transplant\n    competing: [death]\n"
     )
 
@@ -24,10 +33,10 @@ def given(*days, product="red_cells"):
     return [{"record_id": f"X{day}", "day": day, "product": product} for day in days]
 
 
-@pytest.mark.parametrize(("weeks", "free"), [(8, 56), (12, 84), (16, 112)])
-def test_the_weeks_begin_on_the_day_after_the_last_transfusion(tmp_path, weeks, free):
+@pytest.mark.parametrize("free", NAMES)
+def test_the_weeks_begin_on_the_day_after_the_last_transfusion(tmp_path, free):
     """Transfused on days 3 and 10, and then again after one day too few, or just enough."""
-    text = independence(weeks)
+    text = independence(free)
     for again, expected in ((11 + free, ("event", 11)), (10 + free, ("event", 11 + free))):
         row = row_of(
             tmp_path / str(again), text, people={"last_contact_day": 400,
@@ -37,18 +46,18 @@ def test_the_weeks_begin_on_the_day_after_the_last_transfusion(tmp_path, weeks, 
 
 
 def test_platelets_do_not_matter(tmp_path):
-    row = row_of(tmp_path, independence(8), transfusions=given(3, 20, product="platelets"))
+    row = row_of(tmp_path, independence(56), transfusions=given(3, 20, product="platelets"))
     assert (row["status"], row["day"]) == ("event", 0)
 
 
 def test_silence_is_not_independence(tmp_path):
     row = row_of(
-        tmp_path, independence(8), transfusions=given(3),
+        tmp_path, independence(56), transfusions=given(3),
         people={"complete_until_day": 58, "last_contact_day": 58},
     )  # fmt: skip
     assert row["status"] != "event"  # 55 days are known, 56 are needed
     row = row_of(
-        tmp_path / "b", independence(8), transfusions=given(3),
+        tmp_path / "b", independence(56), transfusions=given(3),
         people={"complete_until_day": 59, "last_contact_day": 59},
     )  # fmt: skip
     assert (row["status"], row["day"]) == ("event", 4)

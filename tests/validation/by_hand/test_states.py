@@ -184,6 +184,18 @@ def test_units_and_days_are_counted_apart(tmp_path):
     assert told(context_of(tmp_path / "b", text, transfusions=rows), *SPAN) == []
 
 
+@pytest.mark.parametrize(("last", "begins"), [(65, True), (66, False)])
+def test_four_units_in_eight_weeks(tmp_path, last, begins):
+    """IWG 2006: 4 units in 8 weeks, which are days 10 to 65."""
+    text = (
+        "  state:\n    label: State\n    state: {definition: IWG_2006_TRANSFUSED}\n"
+        "    from: transplant\n    competing: [death]\n"
+    )
+    rows = given(10, 30, 50, last, product="red_cells", units=1)
+    row = context_of(tmp_path, text, transfusions=rows).derived["state"].row(0, named=True)
+    assert (row["status"] == "event", row["day"] == 10) == (begins, begins)
+
+
 def test_units_that_nobody_recorded_leave_it_open(tmp_path):
     text = state(
         "{transfused: red_cells, at_least: 4, of: units, within: 28 d}",

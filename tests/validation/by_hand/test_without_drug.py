@@ -18,7 +18,7 @@ LOW_THEN_HIGH = [0.9, 0.4, 0.1, 0.2, 0.6, 0.8, 0.9, 1.1, 1.2, 1.0, 0.9]
 def course(first, last):
     return {
         "drug": "filgrastim",
-        "drug_class": "growth factor",
+        "drug_class": "G-CSF",
         "started_day": first,
         "ended_day": last,
     }
