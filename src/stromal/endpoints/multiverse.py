@@ -117,7 +117,8 @@ def derive_every(
     3. Each definition is derived by the function that derives the endpoint itself.
     4. A definition that these records cannot show is kept with its reason and has no rows: an
        endpoint it builds on that the protocol does not have, counts that nobody measured, a scale
-       that nobody assessed, or (without `unverified`) a definition whose sources nobody read.
+       that nobody assessed, a definition by which people judge (the verdicts were given under the
+       protocol's own), or (without `unverified`) a definition whose sources nobody read.
     5. Where the protocol has no endpoint of the outcome, days count from `anchor`, and nothing
        competes.
 
@@ -251,6 +252,8 @@ def _derive_rivals(
         reason = ""
         if rival.unverified and not rival.own and not unverified:
             reason = "nobody could verify it (its source was not found); --unverified includes it"
+        if rival.family == "adjudicated" and rival.name != empty.own:
+            reason = reason or _unjudged(context, empty.endpoint)
         reason = reason or _obstacle(context, rival, empty.endpoint)
         if not reason:
             rows, reason = _derive_rival(context, empty.endpoint, rival, spec)
@@ -322,6 +325,17 @@ def _obstacle(context: Context, rival: Rival, endpoint: str) -> str:
     if rival.family == "graded":
         return _ungraded(context, rival, measured)
     return ""
+
+
+def _unjudged(context: Context, endpoint: str) -> str:
+    """Say why people's verdicts cannot be read under another definition than the protocol's."""
+    verdicts = context.records["adjudications"].filter(pl.col("endpoint") == endpoint)
+    if verdicts.is_empty():
+        return "people judge it, and nobody has judged it here"
+    return (
+        f"people judge it, and the verdicts on `{endpoint}` were given under the protocol's own "
+        "definition"
+    )
 
 
 def _endpoints_in(rule: Definition) -> set[str]:

@@ -272,3 +272,38 @@ def test_a_rule_of_one_value_also_waits_for_the_nadir(tmp_path):
     )
     (found,) = derive_every(context_of(tmp_path, rule, {"one": dict(enumerate(counts))}), "anc")
     assert found.rows.filter(pl.col("definition") == OWN)["day"].to_list() == [7]
+
+
+VERDICTS = """\
+  function: {label: Poor graft function, RULE, from: transplant, competing: []}
+"""
+JUDGED = "adjudicated: {outcome: poor_graft_function, criteria: As our committee says}"
+COUNTED = (
+    "cytopenia: {outcome: poor_graft_function, counts: [{analyte: ANC, below: 0.5 10*9/L}], "
+    "lines: 1, run: 2, of: consecutive days}"
+)
+
+
+@pytest.mark.parametrize("rule", [JUDGED, COUNTED])
+def test_verdicts_are_not_read_under_a_definition_they_were_not_given_under(tmp_path, rule):
+    """A committee judged by its own criteria: that says nothing of the harmonised ones."""
+    text = NEUTROPHILS.replace("analysis_sets:", VERDICTS.replace("RULE", rule) + "analysis_sets:")
+    verdict = {"participant_id": "exact", "endpoint": "function", "status": "event", "day": 3}
+    context = context_of(tmp_path, LIBRARY, HISTORIES, text=text, adjudications=[verdict])
+    every = derive_every(context, "function")[0]
+    rival = next(rival for rival in every.rivals if rival.name == "ASTCT_2024_PGF")
+    assert rival.reason == (
+        "people judge it, and the verdicts on `function` were given under the protocol's own "
+        "definition"
+    )
+    assert "ASTCT_2024_PGF" not in every.derived()
+    own = every.rows.filter(pl.col("definition") == OWN, pl.col("participant_id") == "exact")
+    assert own.select("status", "day").rows() == [("event", 3 if rule == JUDGED else 1)]
+
+
+def test_nobody_judged_an_outcome_that_the_protocol_does_not_have(tmp_path):
+    every = derive_every(
+        context_of(tmp_path, LIBRARY, HISTORIES), "poor_graft_function", anchor="transplant"
+    )[0]
+    rival = next(rival for rival in every.rivals if rival.name == "ASTCT_2024_PGF")
+    assert rival.reason == "people judge it, and nobody has judged it here"
