@@ -33,8 +33,10 @@ def combine_states(
     2. It is not met where one state of `without` is known to hold, one of `within` is known not to,
        or one of the events came on that day or before: to the end of what is looked at, because
        relapse and death are not undone.
-    3. Otherwise it is not known (null). Days after `complete_until` are known only where an event
-       came; so are days before the anchor of a state.
+    3. Otherwise it is not known (null): so from a day on which one of the events may have come
+       (`Context.open_events`), such as one without the grade that is asked for. Days after
+       `complete_until` are known only where an event came; so are days before the anchor of a
+       state.
     4. The end of what is looked at is `complete_until`, or after an event the latest day of
        `complete_until` of all participants.
 
@@ -67,6 +69,7 @@ def combine_states(
     ends = pl.col("to_day").max()
     horizon = held.select(ends).item() if held.height else 0
     first = context.first_events(never, anchor).select("p", over="day")
+    may = context.open_events(never, anchor).select("p", may="open_day")
     marks = [
         _marks(context, name, anchor, bad=name in without) for name in names
     ] + [_span(held, "seen")]  # fmt: skip
@@ -75,7 +78,8 @@ def combine_states(
         [
             *marks,
             _edge(people.with_columns(day=pl.lit(0))),
-            _edge(first.select("p", day="over").with_columns(day=pl.col("day"))),
+            _edge(first.select("p", day="over")),
+            _edge(may.select("p", day="may")),
         ],
         how="diagonal_relaxed",
     ).join(people, on="p")
@@ -87,8 +91,10 @@ def combine_states(
         .with_columns(pl.col(*columns).cum_sum().over("p"))
         .with_columns(next=pl.col("day").shift(-1).over("p"))
         .join(first, on="p", how="left")
+        .join(may, on="p", how="left")
         .sort("p", "day")
     )
+    clear = (pl.col("day") < pl.col("may")).fill_null(value=True)
     over = (pl.col("over") <= pl.col("day")).fill_null(value=False)
     seen = pl.col("seen") > 0
     met = (
@@ -96,7 +102,7 @@ def combine_states(
         .then(pl.lit(value=False))
         .when(seen & (pl.col("bad") > 0))
         .then(pl.lit(value=False))
-        .when(seen & (pl.col("good") == len(names)))
+        .when(seen & clear & (pl.col("good") == len(names)))
         .then(pl.lit(value=True))
     )
     rows = stepped.with_columns(met=met, horizon=pl.lit(horizon)).with_columns(

@@ -281,6 +281,19 @@ def test_current_survival_free_of_gvhd_and_relapse(tmp_path):
             combine_states(context, "transplant", without=wrong, never=[])
 
 
+def test_an_event_without_its_grade_ends_what_is_known(tmp_path):
+    rows = [{"record_id": "I", "day": 30, "event": "infection"},
+            {"record_id": "A", "day": 50, "event": "agvhd", "ended_day": 60}]  # fmt: skip
+    context = context_of(tmp_path, GRFS, events=rows)
+    found = combine_states(
+        context, "transplant", without=["acute", "chronic"],
+        never=[EventSpec(event="infection", grade_at_least=3)],
+    )  # fmt: skip
+    assert found.select("from_day", "to_day", "met").rows() == [
+        (0, 29, True), (30, 49, None), (50, 60, False), (61, 200, None),
+    ]  # fmt: skip
+
+
 # --- published definitions -----------------------------------------------------------------
 
 
