@@ -343,6 +343,8 @@ class Context:
         2. A day of assessment of a graded endpoint that could have one of the grades named, and
            could have another, or that no case of the definition covers.
         3. The day of the anchor for those whom nobody assessed for a graded endpoint.
+        4. Another endpoint that is `not_evaluable`: the day of its assessment, or of its anchor.
+           One that is `censored`, where events are asked for: the day after.
 
         Returns
         -------
@@ -356,12 +358,36 @@ class Context:
                 parts += self._open_records(spec, anchor)
             elif isinstance(self.protocol.endpoints.get(spec.endpoint or ""), GradedEndpoint):
                 parts += self._open_grades(spec, anchor)
+            else:
+                parts.append(self._open_derived(spec, anchor))
         return (
             pl.concat(parts)
             .filter(pl.col("open_day") >= 0)
             .sort("p", "open_day", maintain_order=True)
             .unique("p", keep="first", maintain_order=True)
         )
+
+    def known_until(self, specs: list[EventSpec], anchor: str) -> pl.DataFrame:
+        """Give `p`, `closed`: the day up to which the endpoints among the events are known.
+
+        Only of those who are censored for one of them, the earliest day.
+        """
+        parts = [_NO_OPEN.select("p", closed="open_day")]
+        for spec in specs:
+            graded = isinstance(self.protocol.endpoints.get(spec.endpoint or ""), GradedEndpoint)
+            if spec.endpoint is None or graded or "event" not in (spec.is_ or []):
+                continue
+            parts.append(
+                self.derived[spec.endpoint]
+                .filter(pl.col("status") == "censored")
+                .join(self.participants.select("p", "participant_id"), on="participant_id")
+                .join(self.anchor(anchor).rename({"anchor_day": "own"}), on="p")
+                .select(
+                    "p",
+                    closed=(pl.col("day") + pl.col("anchor_day") - pl.col("own")).cast(pl.Int32),
+                )
+            )
+        return pl.concat(parts).drop_nulls().group_by("p").agg(pl.col("closed").min())
 
     def _open_records(self, spec: EventSpec, anchor: str) -> list[pl.DataFrame]:
         """Give the recorded events that lack the grade or the cause that is asked for."""
@@ -384,6 +410,39 @@ class Context:
                 open_ids=pl.concat_list("record_id"),
             )
         ]
+
+    def _open_derived(self, spec: EventSpec, anchor: str) -> pl.DataFrame:
+        """Give the days from which it is not known whether another endpoint happened."""
+        name = spec.endpoint or ""
+        assessed = getattr(self.protocol.endpoints[name], "assessed", None)
+        at = next((d for key in ("at", "best_until") if (d := getattr(assessed, key, None))), 0)
+        unknown = pl.col("status") == "not_evaluable"
+        ended = (pl.col("status") == "censored") & pl.lit("event" in (spec.is_ or []))
+        day = pl.when(ended).then(pl.col("day") + 1).otherwise(pl.lit(int(at), pl.Int32))
+        plain = name.replace("_", " ")
+        said = pl.when(ended).then(
+            pl.format("nothing is known of {} after day {}", pl.lit(plain), "here")
+        ).otherwise(
+            pl.concat_str(
+                pl.lit(f"{plain} is not known"), pl.format(" ({})", "cause").fill_null("")
+            )
+        )  # fmt: skip
+        return (
+            self.derived[name]
+            .filter(unknown | ended)
+            .join(self.participants.select("p", "participant_id"), on="participant_id")
+            .join(self.anchor(anchor).rename({"anchor_day": "own"}), on="p")
+            .with_columns(open_day=(day + pl.col("anchor_day") - pl.col("own")).cast(pl.Int32))
+            .with_columns(here=pl.col("open_day") - 1)
+            .select(
+                "p",
+                open_day=pl.max_horizontal("open_day", pl.lit(0, pl.Int32)),
+                open_name=pl.lit(f"{plain} is not known"),
+                open_said=said,
+                open_ids=pl.lit([], pl.List(pl.String)),
+            )
+            .drop_nulls("open_day")
+        )
 
     def _open_grades(self, spec: EventSpec, anchor: str) -> list[pl.DataFrame]:
         """Give the graded days that are not decided, and who was never assessed."""

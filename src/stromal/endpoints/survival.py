@@ -21,7 +21,8 @@ def derive_time_to_event(
     3. Neither by `until`: `censored` on that day, or at the end of follow-up where that is earlier.
        Follow-up ends at `last_contact` where death is the only event and nothing else competes,
        else at `complete_until` (up to then all events are recorded), or at `last_contact` where
-       that is not given; in any case at death.
+       that is not given; in any case at death, and on the day on which an endpoint among the events
+       is censored: from then on it may have happened unseen, so that nothing competes any more.
     4. No event and no end of follow-up recorded: `not_evaluable`.
     5. Something may have been an event and is not decided (`Context.open_events`: a recorded event
        that lacks the grade or cause asked for, an assessment that could have had a grade named,
@@ -64,19 +65,20 @@ def derive_time_to_event(
             on="p",
             how="left",
         )
+        .join(context.known_until(rule.events, endpoint.from_), on="p", how="left")
         .with_columns(followed=pl.min_horizontal(end, "death"), until=until)
         .with_columns(
             end=pl.when(pl.col("followed").is_not_null()).then(
-                pl.min_horizontal("followed", "until")
+                pl.min_horizontal("followed", "until", "closed")
             )
         )
         .with_columns(
             event_day=pl.when(pl.col("event_day") <= pl.col("until").fill_null(10**6)).then(
                 "event_day"
             ),
-            competing_day=pl.when(pl.col("competing_day") <= pl.col("until").fill_null(10**6)).then(
-                "competing_day"
-            ),
+            competing_day=pl.when(
+                pl.col("competing_day") <= pl.min_horizontal("until", "closed").fill_null(10**6)
+            ).then("competing_day"),
         )
     )
     return derived_frame(
@@ -146,6 +148,7 @@ def _decided(frame: pl.DataFrame) -> pl.DataFrame:
         for word in ("event", "competing", "censored", "not_applicable", "not_evaluable")
     }
     reached = pl.col("end") == pl.col("until")
+    closed = pl.col("end") == pl.col("closed")
     return (
         frame.with_columns(
             day=pl.when(by_status["event"])
@@ -160,6 +163,8 @@ def _decided(frame: pl.DataFrame) -> pl.DataFrame:
             .then("competing_name")
             .when(by_status["censored"] & reached)
             .then(pl.lit("end of the time observed"))
+            .when(by_status["censored"] & closed)
+            .then(pl.lit("end of what is known of an event"))
             .when(by_status["censored"])
             .then(pl.lit("end of follow-up"))
             .when(by_status["not_applicable"])

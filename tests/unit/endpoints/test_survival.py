@@ -334,3 +334,38 @@ def test_a_derived_time_to_an_event_happens_on_its_own_day(tmp_path):
     )
     # the run begins on day 12, two days after the infusion
     assert told(row, "status", "day", "cause") == ("event", 12, "recovery event")
+
+
+RECOVERY = """\
+  recovery:
+    label: Recovery
+    recovery: {analyte: ANC, at_least: 0.5 10*9/L, run: 3, of: consecutive days,
+               after: {nadir_within: 28 d}}
+    from: transplant
+    competing: []
+"""
+LOW = [1, *[0.1] * 29]  # days 0 to 29: a run could have begun up to day 27
+
+
+@pytest.mark.parametrize(
+    ("values", "events", "competing", "expected"),
+    [
+        (LOW, {}, "[]", ("censored", 27, None, "end of what is known of an event")),
+        # nobody knows whether the counts recovered between day 28 and death
+        (LOW, {"death": 150}, "[death]",
+         ("censored", 27, None, "end of what is known of an event")),
+        (LOW, {"second_transplant": 20}, "[second_transplant]",
+         ("competing", 20, None, "second_transplant")),
+        (LOW, {"relapse": 150}, "[]", ("event", 150, 28, "relapse")),
+        (LOW, {"relapse": 25}, "[]", ("event", 25, None, "relapse")),
+        # never counted: not that it did not happen
+        ([], {}, "[]", ("not_evaluable", None, None, "recovery is not known")),
+        ([], {"relapse": 30}, "[]", ("event", 30, 0, "relapse")),
+        ([], {"death": 30}, "[death]", ("not_evaluable", None, None, "recovery is not known")),
+    ],
+)  # fmt: skip
+def test_events_that_are_endpoints_nobody_can_tell(tmp_path, values, events, competing, expected):
+    text = time_to("[relapse, {endpoint: recovery, is: [event]}]", competing, before=RECOVERY)
+    tables = {"measurements": counts(values), "events": happened(**events)}
+    row = row_of(tmp_path, text, **{name: rows for name, rows in tables.items() if rows})
+    assert told(row, "status", "day", "day_low", "cause") == expected
