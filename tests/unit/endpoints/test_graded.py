@@ -304,5 +304,5 @@ def test_reordered_rows_change_nothing(tmp_path):
 
 
 def test_a_weight_that_nobody_has_is_refused(tmp_path):
-    with pytest.raises(RecordError, match=r"weight_kg: `7000` is out of range; expected 0\.3 to 400"):
+    with pytest.raises(RecordError, match="weight_kg: `7000` is out of range"):
         row_of(tmp_path, endpoint(), people={"weight_kg": 7000}, assessments=assessed(5, skin=1))

@@ -37,6 +37,21 @@ ALLOCATION = (
     ),
 )
 
+
+def graded(definition):
+    """Add a graded endpoint of the library."""
+    return ("endpoints:\n", (
+        "endpoints:\n  severity:\n    label: Severity\n"
+        f"    graded: {{definition: {definition}}}\n    from: transplant\n"
+    ))  # fmt: skip
+
+
+def at_week_8(*texts):
+    """Let the visit assess something."""
+    window = "at: 8 wk, window: [-7 d, +7 d]"
+    return (f"{window}}}", f"{window}, assess: [{', '.join(texts)}]}}")
+
+
 RULES = [
     # population
     ("title-against-exclusion", "contradiction", [
@@ -260,6 +275,9 @@ RULES = [
         (CLEAN[CLEAN.index("    response:\n      levels"):CLEAN.index("    time_frame:")],
          "    not_defined: It is open.\n"),
     ]),
+    ("scale-not-assessed", "gap", [graded("MAGIC_2016")]),
+    ("item-not-assessed", "gap", [graded("MAGIC_2016"), at_week_8("skin_bsa, liver")]),
+    ("graded-count-not-drawn", "gap", [graded("SAA_EBMT_2024"), at_week_8("cellularity")]),
     ("individual-data-not-shared", "remark", [('individual_data: "yes"', 'individual_data: "no"')]),
 ]  # fmt: skip
 
@@ -348,3 +366,41 @@ def test_draws_too_short_for_the_rule(tmp_path):
         findings = check(tmp_path, drop, (old, f"from: transplant, until: {last} d, on: daily"))
         where = [f.where for f in findings.values() if f.rule == "run-cannot-be-shown"]
         assert where == (["endpoints.pgf.cytopenia"] if cannot else [])
+
+
+GRADINGS = {"scale-not-assessed", "item-not-assessed", "graded-count-not-drawn"}
+
+
+@pytest.mark.parametrize(
+    ("definition", "assessed", "missing"),
+    [
+        ("MAGIC_2016", "agvhd", None),
+        ("MAGIC_2016", "Acute GVHD by organ", None),  # the outcome, and more words
+        ("MAGIC_2016", "magic_2016", None),
+        ("MAGIC_2016", "chronic GVHD", "the scale `agvhd`"),
+        ("MAGIC_2016", "subacute GVHD", "the scale `agvhd`"),  # no word of its own
+        ("MAGIC_2016", "skin, liver, upper_gi, lower_gi", None),  # stages as people record them
+        ("MAGIC_2016", "Skin stage, Liver stage, upper GI, lower_gi", None),
+        ("MAGIC_2016", "skin, upper_gi, lower_gi", "bilirubin"),
+        ("MAGIC_2016", "skin, bilirubin, upper_gi_signs, lower_gi", None),
+        ("KEYSTONE_1995", "skin, liver", "gut"),  # performance: silence has a meaning
+        ("CTCAE_V5_ANC", "quality of life", None),  # a count and a column, nothing assessed
+        ("SAA_NHLBI", "hypocellular", None),
+    ],
+)
+def test_what_visits_assess_of_a_grading(tmp_path, definition, assessed, missing):
+    drawn = ("analytes: [ANC, PLT, Hb]", "analytes: [ANC, PLT, Hb, ARC]")
+    findings = check(tmp_path, graded(definition), at_week_8(assessed), drawn)
+    found = [finding for rule, finding in findings.items() if rule in GRADINGS]
+    assert len(found) == (missing is not None)
+    if missing is not None:
+        assert f"no planned visit assesses {missing}." in found[0].what
+        assert found[0].where == "endpoints.severity.graded"
+
+
+def test_counts_that_a_grading_reads_are_drawn(tmp_path):
+    drawn = ("analytes: [ANC, PLT, Hb]", "analytes: [ANC, PLT, Hb, ARC]")
+    edits = [graded("SAA_NHLBI"), at_week_8("hypocellular")]
+    finding = check(tmp_path, *edits)["graded-count-not-drawn"]
+    assert "reads reticulocytes, which no plan of draws names" in finding.what
+    assert not GRADINGS & set(check(tmp_path, *edits, drawn))

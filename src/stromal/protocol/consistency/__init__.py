@@ -7,6 +7,7 @@ from stromal.protocol.consistency.analyses import check_analyses
 from stromal.protocol.consistency.design import check_design
 from stromal.protocol.consistency.draws import check_draws
 from stromal.protocol.consistency.families import check_endpoints
+from stromal.protocol.consistency.gradings import check_gradings
 from stromal.protocol.consistency.levels import check_levels
 from stromal.protocol.consistency.population import check_population
 from stromal.protocol.consistency.states import check_states
@@ -25,6 +26,7 @@ _TOPICS = (
     check_levels,
     check_endpoints,
     check_states,
+    check_gradings,
     check_analyses,
     check_treatment,
     check_design,
