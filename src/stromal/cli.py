@@ -209,7 +209,17 @@ def derive(  # noqa: PLR0913, PLR0917  (one argument an option)
     for frame in frames:
         label = protocol.endpoints[frame["endpoint"][0]].label
         shown = frame.select("participant_id", "status", "day", "day_low", "day_high", "note")
-        _print_frame(shown, label, records.about.data)
+        here = frame["cause"].fill_null("") != "anchor did not happen"
+        _print_frame(shown.filter(here), label, records.about.data)
+        others = shown.filter(~here)["participant_id"]
+        if len(others):
+            few = ", ".join(others.head(6)) + (" ..." if len(others) > 6 else "")
+            out.print(
+                f"{len(others)} more not applicable, the moment from which days count did not "
+                f"happen: {_safe(few)}",
+                style="dim",
+                highlight=False,
+            )
 
 
 def _derive_episodes(context: Context, endpoint: str | None, output: Path | None) -> None:
@@ -225,8 +235,16 @@ def _derive_episodes(context: Context, endpoint: str | None, output: Path | None
     _write(_stamped(found, protocol, records), output)
     for name, spec in protocol.endpoints.items():
         if isinstance(spec, StateEndpoint) and endpoint in {None, name}:
-            shown = found.filter(pl.col("endpoint") == name).drop("endpoint", "because", "note")
+            shown = found.filter(pl.col("endpoint") == name).select(
+                "participant_id", "episode", "from_day", "to_day", "seen_until", "ended"
+            )
             _print_frame(shown, spec.label, records.about.data)
+    out.print(
+        "to day: the first day without it; seen until: the last day of which it is known that it "
+        "held. -o FILE writes also when it was shown, its earliest days and the records.",
+        style="dim",
+        highlight=False,
+    )
     if not any(isinstance(spec, StateEndpoint) for spec in protocol.endpoints.values()):
         out.print("The protocol has no states.", highlight=False)
 
@@ -510,7 +528,7 @@ def _collapsed(days: pl.DataFrame) -> pl.DataFrame:
     same = (quiet & quiet.shift(1) & (pl.col("seen") == pl.col("seen").shift(1))).fill_null(
         value=False
     )
-    return (
+    shown = (
         days.with_columns(block=(~same).cum_sum())
         .group_by("block", maintain_order=True)
         .agg(
@@ -525,6 +543,7 @@ def _collapsed(days: pl.DataFrame) -> pl.DataFrame:
         )
         .drop("block")
     )
+    return shown if (shown["level"].fill_null("") != "").any() else shown.drop("level")
 
 
 def _refuse_suffix(output: Path | None) -> None:

@@ -135,7 +135,7 @@ def _print_times(totals: pl.DataFrame, title: str) -> None:
     statuses = [name for name in ("event", *short) if name in totals.columns]
     table = Table(title=f"[bold]{safe(title)}[/]", title_justify="left", title_style="none",
                   box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
-    table.add_column("definition", overflow="fold", min_width=18)
+    table.add_column("definition", overflow="fold", min_width=18, no_wrap=True)
     for name in statuses:
         table.add_column(short.get(name, name), justify="right")
     table.add_column("median (range)", no_wrap=True)

@@ -93,7 +93,13 @@ def onset_columns(said: str) -> list[pl.Expr]:
         .then(pl.concat_list("record_id"))
         .alias("because"),
         pl.when(is_["event"])
-        .then(pl.format("{}: {}", pl.lit(said[0].upper() + said[1:]), "from_note"))
+        .then(
+            pl.format(
+                "{}: {}",
+                pl.lit(said[0].upper() + said[1:]),
+                pl.col("from_note").str.replace("^From", "from"),
+            )
+        )
         .when(is_["competing"])
         .then(pl.format("{} on day {} before {}.", name, "competing_day", pl.lit(said)))
         .when(is_["censored"])

@@ -259,7 +259,7 @@ def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
             at_key=True,
         )  # fmt: skip
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(key, _known_keys(), 1)
+        close = difflib.get_close_matches(key, [k for k in _known_keys() if k != key], 1)
         hint = f"Did you mean `{close[0]}`?" if close else "Remove it."
         return located.fault(
             (*path, key) if path[-1:] != (key,) else path,

@@ -322,6 +322,18 @@ def _decision_row(decision: Decision, zero: str) -> tuple[str, ...]:
     if any(bound is not None for bound in bounds):
         low, high = (None if bound is None else as_number(bound) for bound in bounds)
         between = f"{low or 'no lower bound'} to {high or 'no upper bound'}"
-    deciding = decision.deciding
+    deciding = _by_day(decision.deciding)
     shown = "; ".join(deciding if len(deciding) <= 8 else (*deciding[:4], "…", *deciding[-3:]))
     return decision.label, humanise(decision.status), day, between, decision.note, shown
+
+
+def _by_day(deciding: tuple[str, ...]) -> tuple[str, ...]:
+    """Join what decided on one day, so that the day is said once."""
+    found: list[str] = []
+    for said in deciding:
+        day, colon, rest = said.partition(": ")
+        if colon and found and found[-1].startswith(f"{day}: "):
+            found[-1] += f", {rest}"
+        else:
+            found.append(said)
+    return tuple(found)

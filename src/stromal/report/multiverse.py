@@ -55,7 +55,7 @@ class Section:
     totals: pl.DataFrame
     transitions: pl.DataFrame
     people: pl.DataFrame
-    definitions: list[tuple[str, str, str, str]]
+    definitions: list[tuple[str, str, list[str], str]]
     missing: list[tuple[str, str]]
     remarks: list[tuple[str, str]]
 
@@ -245,10 +245,10 @@ def _section(multiverse: Multiverse, data: str | None, version: str) -> Section:
             (
                 rival.name,
                 rival.rule.title or "",
-                " ".join(
+                [
                     f"{aspect.name}: {aspect.said}."
                     for aspect in describe_definition(rival.family, rival.rule)
-                ),
+                ],
                 "; ".join(str(source) for source in rival.rule.sources),
             )
             for rival in multiverse.rivals
