@@ -237,3 +237,59 @@ def test_the_order_of_participants_changes_nothing(values, transfused):
     for name in ("low", "dependent"):
         mine = episodes(twice, name).filter(pl.col("participant_id") == "P1")
         assert mine.equals(episodes(context, name))
+
+
+@settings(max_examples=8)
+@given(PLATELETS, st.randoms())
+def test_units_names_and_the_order_of_rows_change_no_state(values, random):
+    days = sorted(values)
+    found = []
+    for unit, factor, name in (("10*9/L", 1, "P1"), ("/uL", 1000, "X9")):
+        rows = counts({d: values[d] * factor for d in days}, "PLT", participant=name, unit=unit)
+        for row in rows:
+            row["record_id"] = f"PLT{row['day']}"
+        if factor > 1:
+            random.shuffle(rows)
+        with tempfile.TemporaryDirectory() as folder:
+            context = context_of(
+                Path(folder), STATES, people={"participant_id": name},
+                **({"measurements": rows} if rows else {}),
+            )  # fmt: skip
+            found.append((episodes(context, "low").drop("participant_id"),
+                          state_intervals(context, "low")))  # fmt: skip
+    assert found[0][0].equals(found[1][0])
+    assert found[0][1].equals(found[1][1])
+
+
+@settings(max_examples=15)
+@given(PLATELETS)
+def test_a_longer_run_never_begins_a_state_earlier(values):
+    onset = []
+    for run in (2, 3):
+        text = STATES.replace("run: 2\n", f"run: {run}\n")
+        rows = counts(dict(sorted(values.items())), "PLT")
+        with tempfile.TemporaryDirectory() as folder:
+            context = context_of(Path(folder), text, **({"measurements": rows} if rows else {}))
+            onset.append(episodes(context, "low")["from_day"].to_list())
+    assert len(onset[1]) == 0 or onset[0][0] <= onset[1][0]
+
+
+@settings(max_examples=15)
+@given(PLATELETS, DAYS, st.integers(5, 50))
+def test_what_follows_a_death_changes_no_state(values, transfused, day):
+    found = []
+    for more in (False, True):
+        rows = counts(
+            {d: v for d, v in sorted(values.items()) if more or d <= day}, "PLT"
+        )  # fmt: skip
+        given_ = [{"record_id": f"T{d}", "day": d, "product": "platelets", "units": 1}
+                  for d in sorted(transfused) if more or d <= day]  # fmt: skip
+        tables = {"measurements": rows, "transfusions": given_,
+                  "events": [{"record_id": "D", "day": day, "event": "death"}]}  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            context = context_of(
+                Path(folder), STATES, people={"last_contact_day": day, "complete_until_day": day},
+                **{name: table for name, table in tables.items() if table},
+            )  # fmt: skip
+            found += [[episodes(context, name).to_dicts() for name in ("low", "dependent")]]
+    assert found[0] == found[1]
