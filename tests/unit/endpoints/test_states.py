@@ -265,3 +265,44 @@ def test_units_that_are_not_recorded_may_complete_what_was_given_before(tmp_path
     rows[1]["day"] = 20  # days 10 to 19 are ten days: day 20 completes nothing of day 10
     found = known_of(tmp_path / "b", text, transfusions=rows)
     assert found == [(0, 19, False), (21, 200, False)]
+
+
+GAPS = """\
+  agvhd:
+    label: Depth
+    graded:
+      scale: counts
+      items: {anc: {label: ANC, unit: /uL, analyte: ANC}}
+      steps:
+        depth:
+          label: Depth
+          cases:
+            - {value: deep, when: {item: anc, below: 100 /uL}}
+            - {value: low, when: {item: anc, at_least: 100 /uL, below: 500 /uL}}
+      result: depth
+      grades: [low, deep]
+    from: transplant
+"""
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize(
+    ("value", "expected", "time"),
+    [
+        ("0.3", ("event", 5), ("event", 5)),
+        # above 0.2: low, or above 0.5 and then no case covers it: not sure
+        (">0.2", ("not_evaluable", None), ("not_evaluable", None)),
+        ("<0.1", ("event", 5), ("event", 5)),
+    ],
+)
+def test_a_grade_that_no_case_may_cover_is_not_sure(tmp_path, value, expected, time):
+    text = (
+        GAPS + "  time:\n    label: Time\n    time_to_event: {events: [{endpoint: agvhd, is: [low, "
+        "deep]}]}\n    from: transplant\n    competing: []\n"
+        + state("{graded: agvhd, is: [low, deep]}", "{events: [cure]}")
+    )
+    context = context_of(tmp_path, text, measurements=counts({5: value}))
+    row = context.derived["low"].row(0, named=True)
+    assert (row["status"], row["day"]) == expected
+    row = context.derived["time"].row(0, named=True)
+    assert (row["status"], row["day"]) == time
