@@ -137,7 +137,11 @@ def _say_count(count: Mapping[str, Any]) -> str:
     drug = count.get("without_drug")
     if drug:
         said += f" on days without {drug.get('drug') or drug.get('drug_class')}"
-    known = {"analyte", "without_transfusion", "without_drug", *_BOUNDS}
+    for key, joined in (("or_supported", ", or with"), ("and_supported", " together with")):
+        if count.get(key):
+            said += f"{joined} {_transfused(count[key])} up to the day"
+    known = {"analyte", "without_transfusion", "without_drug", "or_supported", "and_supported",
+             *_BOUNDS}  # fmt: skip
     rest = {key: value for key, value in count.items() if key not in known}
     return f"{said}, {_say(rest)}" if rest else said
 
@@ -194,9 +198,47 @@ def _say_mapping(data: dict[str, Any]) -> str:
         return f"{which}, on {_run(data)}"
     if "analyte" in data:
         return f"{_analyte(data)} {_say_count(data)}"
-    if set(data) & {"event", "endpoint"}:
-        return _event(data)
+    ways = {
+        _transfused: {"transfused", "drug", "drug_class"},
+        _assessment: {"assessment"},
+        _attested: {"attested"},
+        _event: {"event", "endpoint"},
+    }
+    for way, keys in ways.items():
+        if keys & set(data):
+            return way(data)
     return ", ".join(f"{key.replace('_', ' ')} {_say(value)}" for key, value in data.items())
+
+
+def _transfused(data: Mapping[str, Any]) -> str:
+    """Say how much support was given, or that none was."""
+    product: Any = data.get("transfused") or data.get("drug") or data.get("drug_class")
+    what = _say(product).replace(", ", " or ").replace("_", " ")
+    if data.get("none_for"):
+        return f"no transfusion of {what} for {data['none_for']}"
+    within = f" within {data['within']}" if data.get("within") else " during the run"
+    number, drug = data["at_least"], "transfused" not in data
+    if data.get("of") == "units":
+        return f"at least {number} {'unit' if number == 1 else 'units'} of {what}{within}"
+    if number == 1:
+        return f"{'a day on' if drug else 'a transfusion of'} {what}{within}"
+    many = "days on" if drug else "transfusions of"
+    many = "days with transfusion of" if data.get("of") == "transfusion days" else many
+    return f"at least {number} {many} {what}{within}"
+
+
+def _attested(data: Mapping[str, Any]) -> str:
+    """Say what a person attests."""
+    return f"a person attests: {str(data['attested']).replace('_', ' ')}"
+
+
+def _assessment(data: Mapping[str, Any]) -> str:
+    """Say what an assessment near the day must show."""
+    items = f" of {', '.join(data['items'])} cells" if data.get("items") else ""
+    said = " or ".join(map(str, data["is"])) if data.get("is") else _bounds(data)
+    before, after = (str(end).lstrip("-+") for end in data["within"])
+    near = f"nearest assessment, from {before} before to {after} after"
+    return f"{str(data['assessment']).replace('_', ' ')}{items} {said} ({near})"
 
 
 def _event(spec: Mapping[str, Any]) -> str:
@@ -208,7 +250,13 @@ def _event(spec: Mapping[str, Any]) -> str:
         said += f" of grade {spec['grade_at_least']} or more"
     if spec.get("cause"):
         said += f" by {spec['cause']}"
-    known = {"event", "endpoint", "is", "grade_at_least", "cause"}
+    if spec.get("recorded") == "no":
+        said = f"no {said} {spec['when']}"
+    if spec.get("happened"):
+        said += f" {'not ' if spec['happened'] == 'no' else ''}by {spec['by']}"
+    known = {"event", "endpoint", "is", "grade_at_least", "cause", "happened"}
+    known |= {"recorded", "when"} if spec.get("recorded") == "no" else set[str]()
+    known |= {"by"} if spec.get("happened") else set[str]()
     rest = {key: value for key, value in spec.items() if key not in known}
     return f"{said} ({_say_mapping(rest)})" if rest else said
 
