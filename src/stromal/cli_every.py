@@ -96,6 +96,7 @@ def _show(multiverse: Multiverse, data: str | None) -> None:
         tabulate_times,
         tabulate_transitions,
         underived,
+        unjudged,
     )
 
     title = f"{multiverse.label} under every definition"
@@ -116,6 +117,8 @@ def _show(multiverse: Multiverse, data: str | None) -> None:
         moved = tabulate_transitions(multiverse)
         if not moved.is_empty():
             print_frame(moved, "Who gets another level", None)
+    for name, said in unjudged(multiverse):
+        out.print(f"{safe(name)}: nobody can be judged. {safe(said)}.", highlight=False)
     for rival in multiverse.rivals:
         if rival.remark:
             out.print(f"{safe(rival.name)}: {safe(rival.remark)}.", highlight=False)
@@ -158,7 +161,7 @@ def _print_times(totals: pl.DataFrame, title: str) -> None:
 
 def _show_participants(multiverse: Multiverse, data: str | None) -> None:
     """Print the participants that differ, and how many do not."""
-    from stromal.report.multiverse_tables import tabulate_participants
+    from stromal.report.multiverse_tables import tabulate_participants, unjudged
 
     size = multiverse.rows["participant_id"].n_unique()
     rows: pl.DataFrame = tabulate_participants(multiverse)
@@ -172,7 +175,9 @@ def _show_participants(multiverse: Multiverse, data: str | None) -> None:
         )
         return
     if rows.is_empty():
-        out.print(f"All {size} participants are the same under every definition.", highlight=False)
+        some = " that can judge somebody" if unjudged(multiverse) else ""
+        said = f"All {size} participants are the same under every definition{some}."
+        out.print(said, highlight=False)
         return
     shown = rows.filter(rows["participant"].is_in(names.head(_MOST_PARTICIPANTS).implode()))
     print_frame(shown, "Who differs", None)

@@ -25,11 +25,13 @@ from stromal.report.multiverse_curves import draw_curves
 from stromal.report.multiverse_panels import draw_panels, height_of_panels
 from stromal.report.multiverse_tables import (
     definition_version,
+    judged_rows,
     tabulate_levels,
     tabulate_participants,
     tabulate_times,
     tabulate_transitions,
     underived,
+    unjudged,
 )
 from stromal.report.multiverse_tiles import draw_tiles, height_of_tiles
 from stromal.report.svg import clean
@@ -159,7 +161,8 @@ def _figure(multiverse: Multiverse, *, data: str | None, version: str) -> Any:  
 def _head(figure: Any, multiverse: Multiverse, data: str | None, height: float) -> None:  # noqa: ANN401
     """Write title, what is compared, and the kind of data."""
     size = multiverse.rows["participant_id"].n_unique()
-    moved = who_differs(multiverse.rows).height
+    moved = who_differs(judged_rows(multiverse)).height
+    silent = len(unjudged(multiverse))
     many = len(multiverse.derived())
     room = (_WIDTH - 0.3 - (2.9 if data in STAMPS else 0.0)) * 72 / 1.12
     figure.text(0.012, 1 - 0.28 / height, fit_text(multiverse.label, 13.0, room), fontsize=13,
@@ -168,6 +171,9 @@ def _head(figure: Any, multiverse: Multiverse, data: str | None, height: float) 
     what = "level" if multiverse.levels else "day or status"
     kind = "the protocol’s own" if multiverse.own is not None else "the first derived"
     said = f"{many} definitions: the choice moves {moved} of {size} to another {what}."
+    if silent:
+        judging = f"{many} definitions, of which {silent} can judge nobody"
+        said = f"{judging}: the choice moves {moved} of {size} to another {what}."
     figure.text(0.012, 1 - 0.5 / height, f"{said} Days count from {anchor}. "
                 f"Reference: {kind}, {multiverse.reference}.", fontsize=9)  # fmt: skip
     if data in STAMPS:
@@ -226,7 +232,7 @@ def _section(multiverse: Multiverse, data: str | None, version: str) -> Section:
         drawn = draw_multiverse(multiverse, data=data, version=version, kind="svg").decode()
         picture = Markup(drawn.split("\n", 1)[1])  # noqa: S704  (our own figure, escaped)
         people = tabulate_participants(multiverse)
-    moved = who_differs(multiverse.rows).height
+    moved = who_differs(judged_rows(multiverse)).height
     size = multiverse.rows["participant_id"].n_unique()
     return Section(
         title=multiverse.label,
@@ -254,5 +260,8 @@ def _section(multiverse: Multiverse, data: str | None, version: str) -> Section:
             for rival in multiverse.rivals
         ],
         missing=underived(multiverse),
-        remarks=[(rival.name, rival.remark) for rival in multiverse.rivals if rival.remark],
+        remarks=[
+            *((name, f"nobody can be judged. {said}") for name, said in unjudged(multiverse)),
+            *((rival.name, rival.remark) for rival in multiverse.rivals if rival.remark),
+        ],
     )

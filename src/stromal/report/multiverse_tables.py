@@ -19,6 +19,7 @@ from stromal.endpoints.rivals import Rival
 
 __all__ = [
     "definition_version",
+    "judged_rows",
     "kappa_with_reference",
     "level_order",
     "tabulate_levels",
@@ -27,6 +28,7 @@ __all__ = [
     "tabulate_times",
     "tabulate_transitions",
     "underived",
+    "unjudged",
 ]
 
 _NO_LEVEL = ("not_applicable", "not_evaluable")
@@ -168,13 +170,39 @@ def tabulate_levels(multiverse: Multiverse) -> pl.DataFrame:
 
 def tabulate_transitions(multiverse: Multiverse) -> pl.DataFrame:
     """Count the participants that get another level than by the first definition."""
-    found = summarize_levels(multiverse.rows).filter(pl.col("own").ne_missing(pl.col("level")))
+    found = summarize_levels(judged_rows(multiverse)).filter(
+        pl.col("own").ne_missing(pl.col("level"))
+    )
     return found.select(
         "definition",
         by_reference=pl.col("own").str.replace_all("_", " "),
         by_this=pl.col("level").str.replace_all("_", " "),
         participants="n",
     ).rename({"by_reference": "by the reference *", "by_this": "by this definition"})
+
+
+def unjudged(multiverse: Multiverse) -> list[tuple[str, str]]:
+    """Give the definitions under which nobody can be judged, with the most common note.
+
+    They say nothing about what the choice of a definition moves, and are left out of who differs.
+    The reference is never one of them.
+    """
+    silent = pl.col("status") == "not_evaluable"
+    found = (
+        multiverse.rows.filter(
+            pl.col("status") != "not_applicable", pl.col("definition") != multiverse.reference
+        )
+        .group_by("definition", maintain_order=True)
+        .agg(none=silent.all(), said=pl.col("note").drop_nulls().mode().sort().first())
+        .filter("none")
+    )
+    return [(name, (said or "").rstrip(".")) for name, _, said in found.iter_rows()]
+
+
+def judged_rows(multiverse: Multiverse) -> pl.DataFrame:
+    """Give the rows of the definitions under which somebody can be judged."""
+    silent = [name for name, _ in unjudged(multiverse)]
+    return multiverse.rows.filter(~pl.col("definition").is_in(silent))
 
 
 def tabulate_participants(multiverse: Multiverse) -> pl.DataFrame:
@@ -184,9 +212,8 @@ def tabulate_participants(multiverse: Multiverse) -> pl.DataFrame:
     earliest and latest day that the record allows), `under` (the definitions). The answer of the
     first definition stands first.
     """
-    differing = multiverse.rows.join(
-        who_differs(multiverse.rows), on="participant_id", how="semi", maintain_order="left"
-    )
+    rows = judged_rows(multiverse)
+    differing = rows.join(who_differs(rows), on="participant_id", how="semi", maintain_order="left")
     bounds = pl.when(
         pl.col("day_low").is_not_null() & (pl.col("day_low") < pl.col("day"))
         | (pl.col("day_high") > pl.col("day"))

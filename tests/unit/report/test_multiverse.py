@@ -24,6 +24,7 @@ from stromal.report.multiverse_tables import (
     tabulate_rows,
     tabulate_times,
     tabulate_transitions,
+    unjudged,
 )
 from support.study_folder import PROTOCOL, make_study
 
@@ -126,7 +127,7 @@ def levels(rows):
         schema={"participant_id": pl.String, "definition": pl.String, "status": pl.String},
     )  # fmt: skip
     days = [pl.lit(None, pl.Int32).alias(name) for name in ("day", "day_low", "day_high")]
-    frame = frame.with_columns(days)
+    frame = frame.with_columns(days).with_columns(note=pl.lit(""))
     return Multiverse("r", "A response", "r", "infusion", "one", rivals, frame)
 
 
@@ -230,3 +231,15 @@ def test_the_page_of_a_reconstruction_has_totals_and_nobody(study):
     assert "<svg" not in page
     assert "P-two" not in re.sub(r"<[^>]+>", " ", page.split("<main>")[1]).split()
     assert "RECONSTRUCTION" in page
+
+
+@pytest.mark.by_hand
+def test_a_definition_that_can_judge_nobody_moves_nobody():
+    # A and B are the same under both others; the third cannot judge A, B or C, and D is not its own
+    silent = [(who, "silent", "not_evaluable", None, None, None) for who in "ABC"]
+    silent.append(("D", "silent", "not_applicable", None, None, None))
+    rows = [*(row for row in ROWS if row[0] != "A"), ("A", "one", "event", 10, 9, 10),
+            ("A", "other", "event", 10, 9, 10), *silent]  # fmt: skip
+    multiverse = times(rows, names=("one", "other", "silent"))
+    assert [name for name, _ in unjudged(multiverse)] == ["silent"]
+    assert tabulate_participants(multiverse)["participant"].unique().to_list() == ["D"]
