@@ -305,13 +305,14 @@ def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str, asked: str) -> pl.E
         pl.format("day {}", "event_day")
     ).otherwise(pl.format("days {} to {}", "event_day", "run_end"))  # fmt: skip
     rule_said = pl.lit(f"{said}, {describe_run(rule)}")
+    inner = rule_said.str.replace("^At least", "at least")
     name = pl.col("name").str.replace_all("_", " ")
     return (
         pl.when(is_["event"])
         .then(pl.format("{}: first met on {}{}.", rule_said, span, after))
         .when(is_["competing"])
         .then(
-            pl.format("{} on day {} before {} was met{}.", name, "competing_day", rule_said, after)
+            pl.format("{} on day {} before {} was met{}.", name, "competing_day", inner, after)
         )
         .when(is_["censored"])
         .then(
