@@ -292,14 +292,14 @@ class _Analyst:
     def _counting(self, spec: SummaryAnalysis) -> EventCountEndpoint | None:
         """Give the endpoint of a summary of counts; the interval of another is refused."""
         endpoint = self.context.protocol.endpoints[str(spec.endpoint)]
-        counts = isinstance(endpoint, EventCountEndpoint) and not spec.of_days
-        if spec.interval is not None and not (counts and endpoint.event_count.per):
+        found = endpoint if isinstance(endpoint, EventCountEndpoint) and not spec.of_days else None
+        if spec.interval is not None and (found is None or found.event_count.per is None):
             raise UsageError(
                 f"analysis `{self.name}` asks for the interval of a rate; endpoint "
                 f"`{spec.endpoint}` counts nothing `per` a time: add `per: 30 d` to it, or leave "
                 "`interval` and `confidence` out"
             )
-        return endpoint if counts else None
+        return found
 
     def _rate(self, rows: pl.DataFrame, spec: SummaryAnalysis) -> Rate | None:
         """Estimate the rate of a group, where the endpoint counts `per` a time."""

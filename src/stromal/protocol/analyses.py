@@ -100,9 +100,10 @@ class SummaryAnalysis(_Analysis):
 
     One of: `variable` (a baseline column), `endpoint` (days of those with one of the statuses
     `of`), `exposure` (infusions per participant, or cells per kg per infusion), `follow_up` (from
-    an anchor). Of an endpoint that counts, the number is the count of each participant (with `of:
-    [yes]` the day of the first), and where it counts `per` a time the rate of the group is given
-    too, with `interval` and `confidence`. Of a state, `time_in_state` gives the days from its first to its second day on which it holds.
+    an anchor). Of an endpoint that counts, the number is the count of each participant (with
+    `of: [yes]` the day of the first), and where it counts `per` a time the rate of the group is
+    given too, with `interval` and `confidence`. Of a state, `time_in_state` gives the days from its
+    first to its second day on which it holds.
     """
 
     estimate: Literal["summary"]
