@@ -6,7 +6,7 @@ gives, beside the day, its two bounds and when a participant is censored; polars
 alone, by `shift` with comparison of ids and, for the shadow, a keyed `join_asof`. The days are
 compared, one by one, before any ratio is printed.
 
-    python benchmarks/derive.py [--participants 1000000] [--counts 60] [--disk]
+    python benchmarks/derive.py [--participants 1000000] [--counts 60]
 
 A share of copy bandwidth is the bytes of days and counts, divided by the time, over what
 `numpy.copyto` moves of the same bytes in this run. Nothing here is a test: timings gate nothing.

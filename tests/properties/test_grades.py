@@ -43,7 +43,7 @@ def derived(rows, name="P1", **tables):
     return {**row, "because": sorted(row["because"]), "participant_id": ""}, could
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(HISTORY, st.randoms())
 def test_names_and_the_order_of_rows_change_no_grade(history, random):
     rows = rows_of(history, "X9")
@@ -51,7 +51,7 @@ def test_names_and_the_order_of_rows_change_no_grade(history, random):
     assert derived(rows, "X9") == derived(rows_of(history))
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(HISTORY, st.integers(0, 40), DAY)
 def test_what_follows_death_changes_no_grade(history, day, late):
     before = {d: items for d, items in history.items() if d <= day}
@@ -62,7 +62,7 @@ def test_what_follows_death_changes_no_grade(history, day, late):
     )
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(HISTORY, st.data())
 def test_an_organ_more_never_adds_a_grade_that_was_ruled_out(history, data):
     """What is decided holds however the record is completed."""
@@ -82,7 +82,7 @@ def test_an_organ_more_never_adds_a_grade_that_was_ruled_out(history, data):
         assert row["day_low"] <= whole["day"] <= row["day"]
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(HISTORY, st.integers(41, 60), DAY)
 def test_an_assessment_more_never_makes_the_worst_grade_milder(history, day, more):
     row, _ = derived(rows_of(history))

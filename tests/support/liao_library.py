@@ -22,11 +22,14 @@ Row = tuple[str, int | None, int | None, int | None]
 
 
 def neutrophil_definitions() -> dict[str, dict[str, Any]]:
-    """Give the recoveries of neutrophils in the library, by name."""
+    """Give the recoveries of neutrophils in the library, by name.
+
+    The record holds no drugs: what asks for days without one is not among them.
+    """
     return {
         name: content
         for name, (family, content) in definitions().items()
-        if family == "recovery" and content["analyte"] == "ANC"
+        if family == "recovery" and content["analyte"] == "ANC" and "without_drug" not in content
     }
 
 

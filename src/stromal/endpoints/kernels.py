@@ -224,7 +224,7 @@ def _last_begin_of(
     for i in range(end - 1, begin - 1, -1):
         if status[i] == UNLOGGED:
             count = 0
-            unlogged = True
+            unlogged = unlogged or told > 0 or source[i] != -1
         if source[i] == -1 or (status[i] != PASS and status[i] != FAIL):
             continue
         if told == 0:

@@ -278,6 +278,10 @@ RULES = [
     ("scale-not-assessed", "gap", [graded("MAGIC_2016")]),
     ("item-not-assessed", "gap", [graded("MAGIC_2016"), at_week_8("skin_bsa, liver")]),
     ("graded-count-not-drawn", "gap", [graded("SAA_EBMT_2024"), at_week_8("cellularity")]),
+    ("disease-in-two-tables", "remark", [
+        graded("MAGIC_2016"),
+        ("{definition: OS}", "{events: [acute_gvhd, death]}"),
+    ]),
     ("individual-data-not-shared", "remark", [('individual_data: "yes"', 'individual_data: "no"')]),
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from stromal.core import Finding
 from stromal.protocol.consistency.view import View
 from stromal.protocol.consistency.words import COUNTS, level, listed
-from stromal.protocol.endpoints import GradedEndpoint
+from stromal.protocol.endpoints import EventSpec, GradedEndpoint, TimeToEventEndpoint
 from stromal.protocol.grading import Grading
 
 __all__ = ["check_gradings"]
@@ -24,12 +24,15 @@ def check_gradings(view: View) -> Iterator[Finding]:
        needs others. An item is not needed where the step that it goes into is recorded and named,
        or where silence has a meaning of its own.
     3. `graded-count-not-drawn`: a blood count that a grading reads is in no plan of draws.
+    4. `disease-in-two-tables`: a time to event, or what competes with an endpoint, reads a disease
+       from the events table that another endpoint grades from the assessments.
     """
     texts = [_plain(text) for visit in view.protocol.visits for text in visit.assess]
     for name, endpoint in view.protocol.endpoints.items():
         if isinstance(endpoint, GradedEndpoint):
             yield from _assessed(f"endpoints.{name}.graded", name, endpoint, texts)
             yield from _drawn(view, f"endpoints.{name}.graded", endpoint)
+    yield from _in_two_tables(view)
 
 
 def _assessed(
@@ -116,6 +119,31 @@ def _drawn(view: View, where: str, endpoint: GradedEndpoint) -> Iterator[Finding
             "Without the count the grade stays open wherever it could decide.",
             "Add the count to the planned draws.",
         )
+
+
+def _in_two_tables(view: View) -> Iterator[Finding]:
+    """Look for diseases that are read from events here and graded from assessments there."""
+    graded = {
+        endpoint.graded.outcome: name
+        for name, endpoint in view.protocol.endpoints.items()
+        if isinstance(endpoint, GradedEndpoint) and endpoint.graded.outcome
+    }
+    for name, endpoint in view.protocol.endpoints.items():
+        specs: list[EventSpec] = list(getattr(endpoint, "competing", []))
+        if isinstance(endpoint, TimeToEventEndpoint):
+            specs += endpoint.time_to_event.events
+        for event in dict.fromkeys(str(spec.event) for spec in specs if spec.event in graded):
+            yield Finding(
+                "disease-in-two-tables",
+                "remark",
+                f"endpoints.{name}",
+                f"{endpoint.label} reads `{event}` from the events table, and "
+                f"`{graded[event]}` grades it from the assessments.",
+                "A participant whose assessments show the disease counts as free of it here, "
+                "unless somebody also entered it as an event.",
+                f"Name the endpoint `{graded[event]}` with its grades as the event, or see to it "
+                "that both tables are kept.",
+            )
 
 
 def _plain(text: str) -> str:
