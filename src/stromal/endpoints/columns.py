@@ -93,8 +93,11 @@ Inputs: TypeAlias = tuple[Days, Days, Counts, Others, DayList, DayList, DayList,
 def rows_at_most(inputs: Inputs) -> Ints:
     """Give the most rows that each participant can have."""
     _, _, counts, others, planned, given, unlogged, bounds = inputs
-    rows = sum(np.diff(part.offsets) for part in (counts, others, planned, unlogged))
-    return rows + np.diff(given.offsets) * max(bounds.shadow, 1)
+    rows = np.diff(counts.offsets)
+    for part, times in ((others, 1), (planned, 1), (unlogged, 1), (given, bounds.shadow)):
+        if part.day.size:
+            rows = rows + np.diff(part.offsets) * times
+    return rows
 
 
 def compile_bounds(rule: CountRule) -> Bounds:

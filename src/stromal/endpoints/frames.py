@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,9 +11,9 @@ import polars as pl
 from stromal.core import UsageError
 from stromal.endpoints.columns import LAST_DAY, Inputs, compile_bounds
 from stromal.endpoints.days_kernels import Counts, DayList, Ints, Others, Values
-from stromal.endpoints.kernels import Found
+from stromal.endpoints.kernels import Found, room_for_found
 from stromal.endpoints.recovery import search_recovery, start_of
-from stromal.endpoints.recovery_kernels import Nadirs
+from stromal.endpoints.recovery_kernels import Nadirs, room_for_nadirs
 from stromal.endpoints.runs import decide_runs, describe_count
 from stromal.protocol.endpoints import Recovery
 from stromal.protocol.library import definitions
@@ -213,21 +212,18 @@ def _ends(rows: pl.DataFrame | None, people: pl.DataFrame) -> pl.DataFrame:
 def search_in_threads(inputs: Inputs, rule: Recovery, threads: int) -> tuple[Found, Nadirs]:
     """Search in several threads, each its own stretch of participants."""
     size = inputs[0].size
+    found, nadirs = room_for_found(size), room_for_nadirs(size)
     parts = max(1, min(threads, size // _FEWEST_A_THREAD))
-    cuts = np.linspace(0, size, parts + 1).astype(int)
-    pieces = [_piece(inputs, int(a), int(b)) for a, b in itertools.pairwise(cuts)]
+    cuts = [int(cut) for cut in np.linspace(0, size, parts + 1)]
 
-    def search(piece: Inputs) -> tuple[Found, Nadirs]:
-        return search_recovery(piece, rule, None)[:2]
+    def search(begin: int, end: int) -> None:
+        own = Found._make(column[begin:end] for column in found)
+        lows = Nadirs._make(column[begin:end] for column in nadirs)
+        search_recovery(_piece(inputs, begin, end), rule, None, own, lows)
 
-    if parts == 1:
-        return search(pieces[0])
     with ThreadPoolExecutor(parts) as pool:
-        results = list(pool.map(search, pieces))
-    return (
-        Found(*(np.concatenate(arrays) for arrays in zip(*(r[0] for r in results), strict=True))),
-        Nadirs(*(np.concatenate(arrays) for arrays in zip(*(r[1] for r in results), strict=True))),
-    )
+        list(pool.map(search, cuts[:-1], cuts[1:]))
+    return found, nadirs
 
 
 def _piece(inputs: Inputs, begin: int, end: int) -> Inputs:

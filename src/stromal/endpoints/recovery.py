@@ -79,7 +79,8 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
     rule = endpoint.recovery
     events, last = reading_limit(context, endpoint.from_, endpoint.competing, [rule])
     columns = gather_columns(rule, context, endpoint.from_, last)
-    found, nadirs, sources, offsets = search_recovery(columns.inputs, rule, endpoint.until)
+    found, nadirs = room_for_found(context.size), room_for_nadirs(context.size)
+    sources, offsets = search_recovery(columns.inputs, rule, endpoint.until, found, nadirs)
     rows = decide_runs(
         found,
         _deciding(columns, sources, offsets),
@@ -97,12 +98,10 @@ def derive_recovery(context: Context, name: str, endpoint: RecoveryEndpoint) -> 
 
 
 def search_recovery(
-    inputs: Inputs, rule: Recovery, until: int | None
-) -> tuple[Found, Nadirs, Ints, Ints]:
+    inputs: Inputs, rule: Recovery, until: int | None, found: Found, nadirs: Nadirs
+) -> tuple[Ints, Ints]:
     """Run the kernel of recovery over sorted columns; see `recover_all` for what it gives."""
-    size = inputs[0].size
-    found, nadirs = room_for_found(size), room_for_nadirs(size)
-    sources, offsets = recover_all(
+    return recover_all(
         *inputs,
         compile_run(rule),
         within_of(rule),
@@ -112,7 +111,6 @@ def search_recovery(
         found,
         nadirs,
     )
-    return found, nadirs, sources, offsets
 
 
 def within_of(rule: Recovery) -> int:

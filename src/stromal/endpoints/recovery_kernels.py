@@ -189,15 +189,17 @@ def _exact_run(
     g_end: int,
     given: Days,
     shadow: int,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Find the first run of exact counts where they stand, as `first_run_of` does in filled days.
 
     A transfusion covers its day and the `shadow - 1` days after it: a count on them fails, and a
-    run ends on them also where nothing was counted.
+    run ends on them also where nothing was counted. Gives the first and the last row (-1 where
+    there is none), and the earliest day a run could have begun as far as counts tell.
     """
     while g < g_end and given[g] + shadow <= start:
         g += 1
     in_row, first = 0, -1
+    low = start
     for i in range(begin, end):
         today = day[i]
         if today > limit:
@@ -211,6 +213,8 @@ def _exact_run(
             g += 1
         if covered or count[i] < lower:
             in_row = 0
+            if low <= today <= low + span:
+                low = today + 1
             continue
         if in_row > 0 and gap > 0 and today - day[i - 1] > gap:
             in_row = 0
@@ -220,8 +224,13 @@ def _exact_run(
             first = i
         in_row += 1
         if in_row >= values and today - day[first] >= span:
-            return first, i
-    return -1, -1
+            for j in range(i + 1, end):
+                if day[j] > min(low + span, limit):
+                    break
+                if count[j] < lower:
+                    low = day[j] + 1
+            return first, i, low
+    return -1, -1, low
 
 
 @kernel
@@ -345,7 +354,7 @@ def recover_all(  # noqa: PLR0915
             continue
         begin, end = count_from[p], count_from[p + 1]
         g, g_end = given_from[p], given_from[p + 1]
-        first, final, nadir, start = -1, -1, -1, anchor
+        first, final, earliest, nadir, start = -1, -1, -1, -1, anchor
         limit = anchor + last[p]
         if (
             exact
@@ -361,7 +370,7 @@ def recover_all(  # noqa: PLR0915
                 begin = nadir + 1
                 start = count_day[nadir] + 1
             if within < 0 or nadir >= 0:
-                first, final = _exact_run(
+                first, final, earliest = _exact_run(
                     begin, end, count_day, low, lower, start, anchor + stop, limit,
                     values, span, gap, g, g_end, given_day, shadow,
                 )  # fmt: skip
@@ -375,10 +384,11 @@ def recover_all(  # noqa: PLR0915
             run_end[p] = count_day[final] - anchor
             first_row[p], last_row[p] = first, final
             day_high[p] = event[p]
-            earliest = _exact_low(
-                start, begin, end, count_day, low, lower, limit, span,
-                g, g_end, given_day, shadow,
-            )  # fmt: skip
+            if g < g_end:
+                earliest = _exact_low(
+                    start, begin, end, count_day, low, lower, limit, span,
+                    g, g_end, given_day, shadow,
+                )  # fmt: skip
             day_low[p] = earliest - anchor
             if filled + final - first + 1 > sources.size:
                 sources = _grown(sources, filled + final - first + 1)
