@@ -18,6 +18,8 @@ check: $(READY)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(MAKE) --no-print-directory docs
 	$(BIN)/pytest -q -n 2
+	@# an index out of bounds shows only where kernels are not compiled
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n 2 tests/properties/test_kernels.py tests/unit/simulate
 
 docs: $(READY)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -399,3 +400,39 @@ def test_the_recovery_in_one_pass(people, bounds, shape, within, run, stop):
         own = sources[source_offsets[p] : source_offsets[p + 1]]
         inside = range(steps.first[p], steps.last[p] + 1) if steps.first[p] >= 0 else range(0)
         assert list(own) == [room.source[i] for i in inside if room.status[i] == PASS]
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_run_of_very_many_counts_names_them_all(plain):
+    """Two counts 150 days apart with every day between them: 151 counts decide, for each of 3."""
+    person = {
+        "anchor": 0, "last": 300, "counts": dict.fromkeys(range(200), ("=", 0.6)), "others": {},
+        "planned": set() if plain else {250}, "given": set(), "unlogged": set(),
+    }  # fmt: skip
+    found, nadirs = room_for_found(3), room_for_nadirs(3)
+    sources, offsets = recover_all(
+        *columns_of([person] * 3), Bounds(0.5, math.inf, 0), RunCode(2, 150, 0), -1, 3, 1000,
+        room_for(300), found, nadirs,
+    )  # fmt: skip
+    assert list(offsets) == [0, 151, 302, 453]
+    assert list(sources) == [200 * p + i for p in range(3) for i in range(151)]
+
+
+@pytest.mark.by_hand
+def test_a_transfusion_stands_for_a_fall_that_no_count_showed():
+    """Never below 0.5: with platelets given on day 3 the search begins after the nadir of day 5."""
+    heights = [0.9, 0.8, 0.8, 0.8, 0.7, 0.7, 0.9, 0.9, 0.9, 0.9]
+    person = {
+        "anchor": 0, "last": 30, "others": {}, "planned": set(), "unlogged": set(),
+        "counts": {d: ("=", height) for d, height in enumerate(heights)},
+    }  # fmt: skip
+    people = [{**person, "given": {3}}, {**person, "given": set()}, {**person, "given": {9}}]
+    found, nadirs = room_for_found(3), room_for_nadirs(3)
+    recover_all(
+        *columns_of(people), Bounds(0.5, math.inf, 2), RunCode(3, 2, 1), 8, 3, 1000,
+        room_for(100), found, nadirs,
+    )  # fmt: skip
+    assert list(nadirs.day) == [5, 5, 5]
+    assert list(nadirs.transfused) == [1, 0, 0]
+    assert list(found.event) == [6, NONE, NONE]

@@ -224,12 +224,7 @@ def _exact_run(
             first = i
         in_row += 1
         if in_row >= values and today - day[first] >= span:
-            for j in range(i + 1, end):
-                if day[j] > min(low + span, limit):
-                    break
-                if count[j] < lower:
-                    low = day[j] + 1
-            return first, i, low
+            return first, i, low  # the run reaches past the days that `low` needs
     return -1, -1, low
 
 
@@ -367,6 +362,7 @@ def recover_all(  # noqa: PLR0915
             if within >= 0:
                 latest = min(limit, anchor + within)
                 nadir = _exact_nadir(begin, end, count_day, low, lower, latest, run)
+            if nadir >= 0:
                 begin = nadir + 1
                 start = count_day[nadir] + 1
             if within < 0 or nadir >= 0:
