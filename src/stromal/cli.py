@@ -19,7 +19,7 @@ from rich.table import Table
 
 from stromal import __version__
 from stromal.core import Finding, RecordError, StromalError, UsageError
-from stromal.terminal import err, out
+from stromal.terminal import err, out, working
 from stromal.terminal import print_frame as _print_frame
 from stromal.terminal import safe as _safe
 from stromal.terminal import save as _save
@@ -326,7 +326,8 @@ def analyze(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
     from stromal.report.view import build_view
 
     _refuse_suffix(output)
-    view = build_view(study, data_cutoff=_date(cutoff))
+    with working("Deriving and analysing"):
+        view = build_view(study, data_cutoff=_date(cutoff))
     _write_json(view, output)
     _stamp(view.records.about.data)
     if not view.results.results:
@@ -362,10 +363,10 @@ def report(
     from stromal.report.html import render_report
     from stromal.report.view import build_view
 
-    with out.status("Deriving and analysing ..."):
+    with working("Deriving and analysing"):
         view = build_view(study, data_cutoff=_date(cutoff))
     if target.suffix.lower() == ".html":
-        with out.status("Drawing ..."):
+        with working("Drawing"):
             page = render_report(view, individual=individual)
         _save(target, page)
         beside = "results" if target.stem == "report" else target.stem
@@ -445,7 +446,8 @@ def _derived(study: Path, cutoff: str | None) -> tuple[Protocol, TrialRecords, C
     from stromal.endpoints import derive_all
 
     protocol, records = _read(study, cutoff)
-    return protocol, records, derive_all(protocol, records)
+    with working("Deriving"):
+        return protocol, records, derive_all(protocol, records)
 
 
 def _records_of(study: Path) -> Path:

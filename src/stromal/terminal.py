@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ __all__ = [
     "show_cell",
     "stamp",
     "stamped",
+    "working",
     "write",
 ]
 
@@ -37,6 +39,14 @@ out = Console()
 """Where results are printed."""
 err = Console(stderr=True)
 """Where mistakes are told."""
+
+
+def working(what: str) -> AbstractContextManager[object]:
+    """Show on a terminal that something is under way, and why it is slow the first time."""
+    from stromal.core.jit import cache_folder
+
+    once = "" if cache_folder().is_dir() else " (compiling once, up to half a minute)"
+    return err.status(f"{what} ...{once}")
 
 
 def stamp(data: str | None) -> None:
