@@ -21,7 +21,7 @@ from stromal.endpoints.recovery import recovery_series
 from stromal.endpoints.response import level_series
 from stromal.endpoints.series import Series
 from stromal.endpoints.state_days import days_of_state
-from stromal.endpoints.toxicity import counted_events
+from stromal.endpoints.toxicity import counted_days, counted_events
 from stromal.protocol import Protocol
 from stromal.protocol.endpoints import (
     AdjudicatedEndpoint,
@@ -143,8 +143,7 @@ def _days(context: Context, endpoint: Endpoint, row: dict[str, Any]) -> pl.DataF
         case GradedEndpoint():
             parts = [explained_days(context, endpoint)]
         case EventCountEndpoint():
-            events = counted_events(context, endpoint)
-            parts = [_events(events.with_columns(counted=pl.lit(value=True)))]
+            parts = [_counted(context, endpoint)]
         case AdjudicatedEndpoint(from_=anchor):
             parts = [_verdicts(context.dated("adjudications", anchor, undated=True), row)]
         case _:
@@ -174,6 +173,27 @@ def _told(part: str, series: Series) -> pl.DataFrame:
         series.reasons.alias("seen"),
         pl.col("status").replace_strict(_WORDS, return_dtype=pl.String).alias("verdict"),
         "records",
+    )
+
+
+def _counted(context: Context, endpoint: EventCountEndpoint) -> pl.DataFrame:
+    """Put what an event count looks at into words: what is counted, and what is merged."""
+    rule = endpoint.event_count
+    if rule.transfused is not None:
+        said = f"{rule.transfused.replace('_', ' ')} transfused"
+        return counted_days(context, endpoint).select(
+            pl.lit("").alias("part"),
+            "day",
+            pl.lit(said).alias("seen"),
+            pl.lit("counted").alias("verdict"),
+            pl.concat_list("record_id").alias("records"),
+        )
+    merged = rule.model_copy(update={"distinct_after": None})
+    every = counted_events(context, endpoint.model_copy(update={"event_count": merged}))
+    kept = counted_events(context, endpoint)["record_id"]
+    first = pl.col("records").list.first().is_in(kept.implode())
+    return _events(every).with_columns(
+        verdict=pl.when(first).then(pl.lit("event")).otherwise(pl.lit("one with the one before"))
     )
 
 

@@ -123,6 +123,39 @@ def test_the_other_families(study):
     assert told.row["status"] == "not_applicable"  # no recovery after the nadir on day 10
 
 
+COUNTED = """\
+  infections:
+    label: Infections
+    event_count: {events: [infection], distinct_after: 14 d}
+    from: transplant
+  platelets:
+    label: Days with platelets
+    event_count: {transfused: platelets, per: 30 d}
+    from: transplant
+    until: 29 d
+"""
+
+
+@pytest.mark.by_hand
+def test_what_a_count_merges_and_what_it_counts(tmp_path):
+    study = study_of(
+        tmp_path,
+        COUNTED,
+        events=[{"day": day, "event": "infection"} for day in (3, 12, 40)],
+        transfusions=[{"day": day, "product": "platelets"} for day in (5, 5, 9)],
+    )
+    told = explain(*study, "P1", "infections")
+    assert days_of(told, "day", "verdict", "decided") == [
+        (3, "event", True), (12, "one with the one before", False), (40, "event", True),
+    ]  # fmt: skip
+    assert told.row["count"] == 2
+    told = explain(*study, "P1", "platelets")
+    assert set(days_of(told, "day", "seen")) == {
+        (5, "platelets transfused"), (9, "platelets transfused"),
+    }  # fmt: skip
+    assert told.row["count"] == 2
+
+
 @pytest.mark.parametrize(
     ("participant", "endpoint", "message"),
     [
