@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stromal.endpoints.columns import LAST_DAY, Inputs, compile_bounds
-from stromal.endpoints.days_kernels import Counts, DayList, Others
+from stromal.endpoints.columns import Inputs, compile_bounds
+from stromal.endpoints.days_kernels import LAST_DAY, Counts, DayList, Others
 from stromal.endpoints.frames import recover, search_in_threads
 from stromal.protocol.endpoints import Recovery
 
@@ -177,7 +177,7 @@ def from_disk(participants: int, length: int) -> None:
 
 def main() -> None:
     """Read the command line and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--participants", type=int, default=1_000_000)
     parser.add_argument("--counts", type=int, default=60)
     chosen = parser.parse_args()

@@ -93,7 +93,7 @@ def whole_course(participants: int, days: int, steps: int) -> float:
 
 def main() -> None:
     """Read the command line and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--participants", type=int, default=2000)
     parser.add_argument("--days", type=int, default=100)
     chosen = parser.parse_args()

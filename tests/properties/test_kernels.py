@@ -21,7 +21,7 @@ from stromal.endpoints.kernels import (
     run_ending_within,
     search_runs,
 )
-from stromal.endpoints.recovery_kernels import find_nadirs, recover_all, room_for_nadirs
+from stromal.endpoints.recovery_kernels import nadir_of, recover_all, room_for_nadirs
 
 # --- the kernels ---------------------------------------------------------------------------
 
@@ -56,6 +56,12 @@ def arrays(people):
         np.array([day for day, _ in rows], dtype=np.int32),
         np.array([status for _, status in rows], dtype=np.int8),
     )
+
+
+def find_nadirs(offsets, day, height, below, run, within):
+    """Find the row of each participant's nadir."""
+    bounds = itertools.pairwise(offsets)
+    return [nadir_of(day, height, below, begin, end, run, within) for begin, end in bounds]
 
 
 def each(people, value):

@@ -122,7 +122,7 @@ def event_rates(context: Context, name: str) -> pl.DataFrame:
     UsageError
         The endpoint counts no events.
     """
-    endpoint = _counting(context, name)
+    endpoint = context.endpoint_of(name, EventCountEndpoint, "event count")
     spans = days_counted_on(context, endpoint)
     exposure = spans.group_by("p").agg(
         exposure_days=(pl.col("to_day") - pl.col("from_day") + 1).sum()
@@ -171,7 +171,7 @@ def recurrent_events(context: Context, name: str) -> pl.DataFrame:
     UsageError
         The endpoint counts no events.
     """
-    endpoint = _counting(context, name)
+    endpoint = context.endpoint_of(name, EventCountEndpoint, "event count")
     spans = days_counted_on(context, endpoint).with_row_index("span")
     events = (
         counted_days(context, endpoint)
@@ -197,17 +197,3 @@ def recurrent_events(context: Context, name: str) -> pl.DataFrame:
         .join(context.participants.select("p", "participant_id"), on="p", maintain_order="left")
         .select("participant_id", "number", "start", "stop", "status", "count", "because")
     )
-
-
-def _counting(context: Context, name: str) -> EventCountEndpoint:
-    """Look an event count up."""
-    endpoint = context.protocol.endpoints.get(name)
-    if not isinstance(endpoint, EventCountEndpoint):
-        counts = [
-            key
-            for key, value in context.protocol.endpoints.items()
-            if isinstance(value, EventCountEndpoint)
-        ]
-        there = ", ".join(counts) or "none"
-        raise UsageError(f"`{name}` counts no events; endpoints that do: {there}")
-    return endpoint

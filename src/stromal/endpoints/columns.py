@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from stromal.endpoints.context import Context
 
 __all__ = [
-    "LAST_DAY",
     "Columns",
     "Inputs",
     "compile_bounds",
@@ -34,7 +33,6 @@ __all__ = [
     "rows_at_most",
 ]
 
-LAST_DAY = 1_000_000
 _BLOOD = ("ANC", "PLT", "Hb", "WBC", "ARC", "ALC")
 _BOUNDED = {"ANC", "ALC"}
 """Analytes that the leucocytes of the same day bound from above."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import polars as pl
 
@@ -13,6 +14,8 @@ from stromal.protocol import Protocol
 from stromal.protocol.endpoints import EventSpec, GradedEndpoint
 from stromal.protocol.schedule import draws_due
 from stromal.records import TrialRecords, anchor_days
+
+E = TypeVar("E")
 
 __all__ = ["COUNTS_MISSING", "DIED_BEFORE", "NO_VERDICT", "Context", "derived_frame", "first_of"]
 
@@ -471,6 +474,21 @@ class Context:
             open_ids=pl.lit([], pl.List(pl.String)),
         )
         return [undecided, never]
+
+    def endpoint_of(self, name: str, family: type[E], said: str) -> E:
+        """Look an endpoint of one family up.
+
+        Raises
+        ------
+        UsageError
+            The protocol has none of that name, or it is of another family; `said` names the family.
+        """
+        endpoints = self.protocol.endpoints
+        endpoint = endpoints.get(name)
+        if isinstance(endpoint, family):
+            return endpoint
+        there = ", ".join(key for key, spec in endpoints.items() if isinstance(spec, family))
+        raise UsageError(f"`{name}` is no {said} of this study; there are: {there or 'none'}")
 
     def with_derived(self, name: str, rows: pl.DataFrame) -> Context:
         """Give a context that also knows one more derived endpoint."""

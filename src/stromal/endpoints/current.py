@@ -6,13 +6,12 @@ import polars as pl
 
 from stromal.core import UsageError
 from stromal.endpoints.context import Context
+from stromal.endpoints.days_kernels import LAST_DAY
 from stromal.endpoints.observed import known_days
 from stromal.endpoints.states import state_intervals
 from stromal.protocol.endpoints import EventSpec, StateEndpoint
 
 __all__ = ["combine_states"]
-
-_NEVER = 1_000_000
 
 
 def combine_states(
@@ -127,7 +126,7 @@ def _refuse(context: Context, names: list[str]) -> None:
 
 def _known(context: Context, anchor: str) -> pl.DataFrame:
     """Give the days on which events are recorded completely."""
-    never = context.participants.select("p", last=pl.lit(_NEVER, pl.Int32))
+    never = context.participants.select("p", last=pl.lit(LAST_DAY, pl.Int32))
     rows = known_days(context, "events", anchor, never)
     return rows.filter(pl.col("to_day") >= 0)
 

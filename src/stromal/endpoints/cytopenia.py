@@ -9,6 +9,7 @@ import polars as pl
 
 from stromal.core import UsageError
 from stromal.endpoints.context import Context, derived_frame
+from stromal.endpoints.days_kernels import LAST_DAY, NO_START
 from stromal.endpoints.fall_kernels import qualifying_begins
 from stromal.endpoints.provisos import happened, judge_provisos
 from stromal.endpoints.runs import Start, derive_runs, describe_run, reading_limit
@@ -17,9 +18,6 @@ from stromal.endpoints.support import build_supported, describe_line
 from stromal.protocol.endpoints import Cytopenia, CytopeniaEndpoint
 
 __all__ = ["cytopenia_series", "derive_cytopenia"]
-
-_NO_START = 2_000_000
-_NEVER = 1_000_000
 
 
 def cytopenia_series(context: Context, endpoint: CytopeniaEndpoint) -> tuple[Series, pl.DataFrame]:
@@ -135,7 +133,7 @@ def _provided(
     )
     day = pl.when(pl.col("onset").is_not_null()).then("onset").when(
         pl.col("why").is_not_null()
-    ).then(_NO_START).otherwise("start")  # fmt: skip
+    ).then(NO_START).otherwise("start")  # fmt: skip
     told = pl.concat_str(
         pl.when(pl.col("told") != "").then("told"),
         pl.when(pl.col("yes") != "").then("yes"),
@@ -158,7 +156,7 @@ def _runs(
 ) -> pl.DataFrame:
     """Give every run that qualifies: `k`, `p`, `onset`, `end`."""
     rule = endpoint.cytopenia
-    until = _NEVER if endpoint.until is None else int(endpoint.until)
+    until = LAST_DAY if endpoint.until is None else int(endpoint.until)
     stop = np.full(context.size, until, dtype=np.int32)
     ends = qualifying_begins(
         series.offsets, series.day, series.status, start.day, stop, rule.values, rule.span, rule.gap
@@ -247,7 +245,7 @@ def _start(context: Context, endpoint: CytopeniaEndpoint) -> Start:
         .otherwise(pl.concat_str([pl.col(f"told{number}") for number in numbers], separator=", ")),
     )  # fmt: skip
     return Start(
-        frame["day"].set(frame["missed"], _NO_START).cast(pl.Int32).to_numpy(),
+        frame["day"].set(frame["missed"], NO_START).cast(pl.Int32).to_numpy(),
         frame["told"],
         frame["excluded"],
         frame.select(pl.when("missed").then("told")).to_series(),

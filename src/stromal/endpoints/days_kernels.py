@@ -15,7 +15,10 @@ from stromal.core.jit import kernel
 
 __all__ = [
     "FAIL",
+    "FIRST_DAY",
+    "LAST_DAY",
     "NONE",
+    "NO_START",
     "PASS",
     "UNKNOWN",
     "UNLOGGED",
@@ -36,6 +39,11 @@ __all__ = [
 
 FAIL, PASS, UNKNOWN, UNLOGGED = 0, 1, 2, 3
 NONE = -1_000_000
+"""No day."""
+FIRST_DAY, LAST_DAY = -1_000_000, 1_000_000
+"""Before, and after, every day that a record holds: no limit."""
+NO_START = 2_000_000
+"""A first day that no run can have: participants who are not searched."""
 _FAR = 2_000_000_000
 _Number: TypeAlias = Any
 """An element of an array, which the type checker takes for an array."""

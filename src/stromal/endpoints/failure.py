@@ -20,7 +20,6 @@ LONGEST_SILENCE = 6
 Six days lie between weekly draws. A count that rose and fell again within them is held to be
 implausible; in a longer silence a graft may have been gained and lost.
 """
-_FOR_EVER = 1_000_000
 
 
 def derive_failure(context: Context, name: str, endpoint: FailureEndpoint) -> pl.DataFrame:

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from stromal.core import UsageError
-from stromal.endpoints.columns import LAST_DAY, Inputs, compile_bounds
-from stromal.endpoints.days_kernels import Counts, DayList, Ints, Others, Values
+from stromal.endpoints.columns import Inputs, compile_bounds
+from stromal.endpoints.days_kernels import LAST_DAY, Counts, DayList, Ints, Others, Values
 from stromal.endpoints.kernels import Found, room_for_found
 from stromal.endpoints.recovery import search_recovery, start_of
 from stromal.endpoints.recovery_kernels import Nadirs, room_for_nadirs
@@ -56,7 +56,7 @@ def recover(
     Returns
     -------
     polars.DataFrame
-        One row a participant, in the order of the counts: `participant_id`, `status` (event,
+        One row a participant who has counts, in their order: `participant_id`, `status` (event,
         competing, censored, not_applicable, not_evaluable), `day`, `day_low`, `day_high`, `cause`,
         `note`.
 

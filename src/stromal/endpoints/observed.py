@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from stromal.endpoints.days_kernels import FIRST_DAY, LAST_DAY
+
 if TYPE_CHECKING:
     from stromal.endpoints.context import Context
     from stromal.protocol.endpoints import EventCountEndpoint
 
 __all__ = ["days_counted_on", "exposed_days", "known_days"]
-
-_ALWAYS = -1_000_000
-_NEVER = 1_000_000
 
 
 def known_days(context: Context, table: str, anchor: str, last: pl.DataFrame) -> pl.DataFrame:
@@ -26,7 +25,7 @@ def known_days(context: Context, table: str, anchor: str, last: pl.DataFrame) ->
     covered = context.dated_coverage(table, anchor).select("p", "from_day", "to_day")
     others = context.last_days(anchor).join(held, on="p", how="anti").select(
         "p",
-        from_day=pl.lit(_ALWAYS, pl.Int32),
+        from_day=pl.lit(FIRST_DAY, pl.Int32),
         to_day=pl.min_horizontal("complete_until", "death"),
     )  # fmt: skip
     return (
@@ -58,9 +57,9 @@ def exposed_days(
         `p`, `from_day`, `to_day` (both included, from the anchor); no rows without exposure.
     """
     death = context.last_days(anchor).select(
-        "p", last=pl.col("death").fill_null(_NEVER).cast(pl.Int32)
+        "p", last=pl.col("death").fill_null(LAST_DAY).cast(pl.Int32)
     )
-    end = _NEVER if last is None else last
+    end = LAST_DAY if last is None else last
     return (
         known_days(context, table, anchor, death)
         .join(context.anchor(anchor).drop_nulls("anchor_day").select("p"), on="p", how="semi")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from stromal.endpoints.context import Context
+from stromal.endpoints.days_kernels import LAST_DAY
 from stromal.protocol.endpoints import ResponseEndpoint
 from stromal.protocol.provisos import (
     AssessmentProviso,
@@ -381,15 +382,12 @@ def happened(context: Context, endpoint: str, anchor: str) -> pl.DataFrame:
             free_until=pl.when(event)
             .then(pl.col("day") + shift - 1)
             .when(never)
-            .then(pl.lit(_FOR_EVER, pl.Int32))
+            .then(pl.lit(LAST_DAY, pl.Int32))
             .when(status == "censored")
             .then(pl.col("day") + shift),
             unknown=~(event | never_fell | never | (status == "censored")).fill_null(value=False),
         )
     )
-
-
-_FOR_EVER = 1_000_000
 
 
 def _endpoint(context: Context, proviso: EndpointProviso, runs: pl.DataFrame) -> pl.DataFrame:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from stromal.endpoints.columns import LAST_DAY, Columns, Inputs, gather_columns, rows_at_most
+from stromal.endpoints.columns import Columns, Inputs, gather_columns, rows_at_most
 from stromal.endpoints.context import Context, derived_frame
-from stromal.endpoints.days_kernels import NONE, Ints, room_for
+from stromal.endpoints.days_kernels import LAST_DAY, NO_START, NONE, Ints, room_for
 from stromal.endpoints.kernels import Found, room_for_found
-from stromal.endpoints.recovery_kernels import NO_START, Nadirs, recover_all, room_for_nadirs
+from stromal.endpoints.recovery_kernels import Nadirs, recover_all, room_for_nadirs
 from stromal.endpoints.runs import (
     Start,
     can_be_shown,

@@ -14,6 +14,7 @@ import numpy as np
 
 from stromal.core.jit import kernel
 from stromal.endpoints.days_kernels import (
+    NO_START,
     NONE,
     PASS,
     Bounds,
@@ -35,10 +36,7 @@ from stromal.endpoints.kernels import (
     search_without_event,
 )
 
-__all__ = ["NO_START", "Nadirs", "find_nadirs", "nadir_of", "recover_all", "room_for_nadirs"]
-
-NO_START = 2_000_000
-"""A first day that no run can have: participants who are not searched."""
+__all__ = ["Nadirs", "nadir_of", "recover_all", "room_for_nadirs"]
 
 
 class Nadirs(NamedTuple):
@@ -105,17 +103,6 @@ def nadir_of(
         if height[i] <= lowest:
             lowest = height[i]
             nadir = i
-    return nadir
-
-
-@kernel
-def find_nadirs(
-    offsets: Ints, day: Days, height: Values, below: Statuses, run: int, within: int
-) -> Ints:
-    """Find the row of each participant's nadir in sorted days; see `nadir_of`."""
-    nadir = np.full(offsets.size - 1, -1, dtype=np.int64)
-    for p in range(offsets.size - 1):
-        nadir[p] = nadir_of(day, height, below, offsets[p], offsets[p + 1], run, within)
     return nadir
 
 

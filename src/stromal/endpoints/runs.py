@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from stromal.endpoints.context import Context
+from stromal.endpoints.days_kernels import LAST_DAY
 from stromal.endpoints.kernels import (
     NONE,
     UNLOGGED,
@@ -35,7 +36,6 @@ __all__ = [
     "reading_limit",
 ]
 
-_NEVER = 1_000_000
 _SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<"}
 _BoundName = Literal["at_least", "above", "at_most", "below"]
 
@@ -99,7 +99,7 @@ def reading_limit(
     for table in sorted({rule.asked_table for rule in counts if rule.asked_table}):
         covered = pl.col("p").is_in(context.covered(table)["p"].implode())
         limits.append(pl.when(~covered).then("complete_until"))
-    last = days.select("p", last=pl.min_horizontal(*limits).fill_null(_NEVER).cast(pl.Int32))
+    last = days.select("p", last=pl.min_horizontal(*limits).fill_null(LAST_DAY).cast(pl.Int32))
     return _observed(events, context, anchor), last
 
 
@@ -154,7 +154,7 @@ def derive_runs(  # noqa: PLR0913
     `day_low` completes every day without a failing row in favour, up to the last day on which blood
     was counted; `day_high` completes every missing draw against.
     """
-    stop = np.full(context.size, _NEVER if until is None else until, dtype=np.int32)
+    stop = np.full(context.size, LAST_DAY if until is None else until, dtype=np.int32)
     found = room_for_found(context.size)
     search_runs(
         series.offsets, series.day, series.status, series.drawn, series.source,
@@ -211,7 +211,7 @@ def decide_runs(  # noqa: PLR0913
     unknown = ["event_day", "run_end", "day_high", "day_low", "seen", "drawn"]
     frame = frame.with_columns(pl.when(pl.col(name) != NONE).then(name) for name in unknown)
     known = pl.min_horizontal("seen", pl.lit(earliest - 1))
-    could = pl.min_horizontal("could", pl.lit(_NEVER if until is None else until))
+    could = pl.min_horizontal("could", pl.lit(LAST_DAY if until is None else until))
     frame = frame.with_columns(
         could=pl.max_horizontal(could, known, pl.lit(0)),
         unshown=(pl.col("could") == NONE) & (pl.col("enough") == 1),

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from stromal.core import UsageError
+from stromal.endpoints.days_kernels import FIRST_DAY
 from stromal.endpoints.kernels import FAIL, PASS
 from stromal.endpoints.observed import known_days
 from stromal.endpoints.runs import reading_limit
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "judge_rule", "offsets_of", "state_series"]
 
-_ALWAYS = -1_000_000
 _THOUSANDTHS = 1000
 
 
@@ -359,7 +359,7 @@ def _unclear(rows: pl.DataFrame, state: State, start: int, known: pl.DataFrame) 
 
 def _ends(rows: pl.DataFrame) -> pl.DataFrame:
     """Give the day after the last end of events that overlap or touch, none where one goes on."""
-    far = pl.col("end").fill_null(-_ALWAYS)
+    far = pl.col("end").fill_null(-FIRST_DAY)
     reach = far.cum_max().over("p")
     parts = rows.with_columns(reach=reach).with_columns(
         part=(pl.col("day") > pl.col("reach").shift(1).over("p") + 1)
@@ -371,6 +371,6 @@ def _ends(rows: pl.DataFrame) -> pl.DataFrame:
         parts.sort("p", "part", far, "record_id")
         .group_by("p", "part", maintain_order=True)
         .agg(day=far.last() + 1, record_id=pl.col("record_id").last())
-        .filter(pl.col("day") < -_ALWAYS)
+        .filter(pl.col("day") < -FIRST_DAY)
         .select("p", pl.col("day").cast(pl.Int32), "record_id")
     )

@@ -10,6 +10,7 @@ import polars as pl
 
 from stromal.core import UsageError
 from stromal.endpoints.context import Context, derived_frame
+from stromal.endpoints.days_kernels import LAST_DAY
 from stromal.endpoints.kernels import NONE
 from stromal.endpoints.runs import Start, derive_runs, reading_limit
 from stromal.endpoints.state_kernels import absences, alternate
@@ -31,7 +32,6 @@ __all__ = [
     "state_on_day",
 ]
 
-_NEVER = 1_000_000
 EPISODE_COLUMNS: dict[str, pl.DataType] = {
     "participant_id": pl.String(),
     "endpoint": pl.String(),
@@ -268,15 +268,7 @@ def days_in_state(context: Context, name: str, first: int, last: int) -> pl.Data
 
 def _judged(context: Context, name: str) -> _State:
     """Judge both rules of a state, and find where the reading of each participant ends."""
-    endpoint = context.protocol.endpoints.get(name)
-    if not isinstance(endpoint, StateEndpoint):
-        states = [
-            key
-            for key, value in context.protocol.endpoints.items()
-            if isinstance(value, StateEndpoint)
-        ]
-        there = ", ".join(states) or "none"
-        raise UsageError(f"`{name}` is no state of this study; there are: {there}")
+    endpoint = context.endpoint_of(name, StateEndpoint, "state")
     rule = endpoint.state
     anchor = endpoint.from_
     events, last = reading_limit(context, anchor, endpoint.competing, [])
@@ -286,7 +278,7 @@ def _judged(context: Context, name: str) -> _State:
     )  # fmt: skip
     died = (pl.col("death") == pl.col("last")).fill_null(value=False)
     last = (
-        last.filter(pl.col("last") < _NEVER)
+        last.filter(pl.col("last") < LAST_DAY)
         .join(events.select("p", "name", "record_id"), on="p", how="left")
         .join(death, on="p", how="left")
         .join(own, on="p", how="left")
@@ -298,7 +290,7 @@ def _judged(context: Context, name: str) -> _State:
         )
         .sort("p")
     )
-    stop = _NEVER if endpoint.until is None else int(endpoint.until)
+    stop = LAST_DAY if endpoint.until is None else int(endpoint.until)
     return _State(
         judge_rule(context, endpoint, rule.begins),
         judge_rule(context, endpoint, rule.ends),
@@ -486,7 +478,7 @@ def _by_moments(
         .agg(free=pl.col("to_day").first(), since=pl.col("from_day").first())
     )
     events = context.first_events(endpoint.competing, endpoint.from_)
-    late = pl.lit(_NEVER if endpoint.until is None else int(endpoint.until))
+    late = pl.lit(LAST_DAY if endpoint.until is None else int(endpoint.until))
     frame = (
         context.participants.select("p", "participant_id")
         .join(context.anchor(endpoint.from_), on="p")

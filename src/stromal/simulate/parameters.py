@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 import math
 from importlib.resources import as_file, files
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from stromal.core import Fault, ProtocolError, Source
 from stromal.protocol.fields import Model, Text
 from stromal.protocol.yaml_reading import read_yaml
 from stromal.simulate.marrow_kernels import Marrow
+
+Numbers: TypeAlias = Any
+"""A number, or an array with one a participant."""
 
 __all__ = ["NAMES", "Parameter", "marrow_of", "parameters"]
 
@@ -43,9 +47,9 @@ class Parameter(Model):
         """Standard deviation of the logarithm."""
         return math.sqrt(math.log1p(self.spread**2))
 
-    def drawn(self, standard_normal: float) -> float:
-        """Give a participant's value for a standard normal number."""
-        return self.value * math.exp(self.sigma * standard_normal)
+    def drawn(self, standard_normal: Numbers) -> Numbers:
+        """Give participants' values for their standard normal numbers."""
+        return self.value * np.exp(self.sigma * standard_normal)
 
 
 @functools.cache
@@ -89,14 +93,16 @@ NAMES = (
 
 
 def marrow_of(
-    values: dict[str, float],
+    values: dict[str, Numbers],
     *,
-    repair: float,
-    repaired: float,
-    msc_effect: float,
-    msc_decay: float,
+    repair: Numbers,
+    repaired: Numbers,
+    msc_effect: Numbers,
+    msc_decay: Numbers,
 ) -> Marrow:
-    """Make a marrow from values of the parameters and from what a scenario says of the niche.
+    """Make marrows from values of the parameters and from what a scenario says of the niche.
+
+    One number a field makes one marrow, one array a field as many.
 
     A maturation of T days through n compartments is a rate of n / T a day in each.
     """

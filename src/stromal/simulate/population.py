@@ -19,15 +19,14 @@ from stromal.simulate.marrow_kernels import (
     OUTPUT,
     PLATELETS,
     STATES,
-    Marrow,
 )
 from stromal.simulate.parameters import NAMES, Parameter, marrow_of, parameters
-from stromal.simulate.stream_kernels import key_of, normal
+from stromal.simulate.stream_kernels import key_table, normal_table
 
 __all__ = ["Niche", "Population", "draw_population", "hazards_of", "site_of"]
 
 _PURPOSE = 16
-"""Numbers from here on, one a parameter, are drawn once for each participant."""
+"""Numbers drawn once for each participant: one a parameter; under the next purpose, the niche."""
 
 
 class Niche(Model):
@@ -82,36 +81,25 @@ def draw_population(
         The parameters; those of the file where absent.
     """
     values = parameters() if values is None else values
-    numbers = {name: place for place, name in enumerate(values)}
-    size = len(participants)
-    keys = np.array([key_of(seed, biology, p) for p in participants], np.uint64).reshape(size, 2)
-    marrows = np.empty((size, len(Marrow._fields)))
-    states = np.zeros((size, STATES))
-    for row, key in enumerate(keys):
-
-        def drawn(name: str, key: npt.NDArray[np.uint64] = key) -> float:
-            parameter = values[name]
-            if parameter.spread == 0:
-                return parameter.value
-            return parameter.drawn(normal(key[0], key[1], 0, _PURPOSE, numbers[name]))
-
-        capacity = niche.capacity * np.exp(
-            niche.capacity_spread * normal(key[0], key[1], 0, _PURPOSE + 1, 0)
-        )
-        repair = niche.repair * np.exp(
-            niche.repair_spread * normal(key[0], key[1], 0, _PURPOSE + 1, 1)
-        )
-        marrows[row] = marrow_of(
-            {name: drawn(name) for name in NAMES},
-            repair=float(repair), repaired=1.0,
-            msc_effect=niche.msc_effect, msc_decay=niche.msc_decay,
-        )  # fmt: skip
-        states[row, OUTPUT] = drawn("graft_output")
-        states[row, CAPACITY] = min(float(capacity), 1.0)
-        states[row, ANC] = drawn("anc_at_start")
-        states[row, PLATELETS] = drawn("platelets_at_start")
-        states[row, HB] = drawn("hb_at_start")
-    return Population(keys, marrows, states)
+    keys = key_table(seed, biology, np.asarray(participants, dtype=np.int64))
+    spread = normal_table(keys, 0, _PURPOSE, len(values))
+    drawn = {name: one.drawn(spread[:, place]) for place, (name, one) in enumerate(values.items())}
+    niches = normal_table(keys, 0, _PURPOSE + 1, 2)
+    repair = niche.repair * np.exp(niche.repair_spread * niches[:, 1])
+    marrow = marrow_of(
+        {name: drawn[name] for name in NAMES},
+        repair=repair, repaired=np.ones_like(repair),
+        msc_effect=np.full_like(repair, niche.msc_effect),
+        msc_decay=np.full_like(repair, niche.msc_decay),
+    )  # fmt: skip
+    states = np.zeros((len(keys), STATES))
+    states[:, OUTPUT] = drawn["graft_output"]
+    capacity = niche.capacity * np.exp(niche.capacity_spread * niches[:, 0])
+    states[:, CAPACITY] = np.minimum(capacity, 1.0)
+    states[:, ANC] = drawn["anc_at_start"]
+    states[:, PLATELETS] = drawn["platelets_at_start"]
+    states[:, HB] = drawn["hb_at_start"]
+    return Population(keys, np.column_stack(marrow), states)
 
 
 def site_of(

@@ -11,10 +11,11 @@ import math
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from stromal.core.jit import kernel
 
-__all__ = ["exponential", "key_of", "normal", "normals", "philox", "uniform"]
+__all__ = ["key_of", "key_table", "normal", "normal_table", "normals", "philox", "uniform"]
 
 Word: TypeAlias = Any
 """An unsigned integer of 64 bits that holds a word of 32."""
@@ -90,6 +91,23 @@ def normal(k0: Word, k1: Word, day: int, purpose: int, number: int) -> float:
 
 
 @kernel
-def exponential(k0: Word, k1: Word, day: int, purpose: int, number: int) -> float:
-    """Give one exponential number of mean 1."""
-    return -math.log(uniform(k0, k1, day, purpose, number))
+def normal_table(
+    keys: npt.NDArray[np.uint64], day: int, purpose: int, numbers: int
+) -> npt.NDArray[np.float64]:
+    """Give so many standard normal numbers of every key: one row a key."""
+    table = np.empty((keys.shape[0], numbers))
+    for row in range(keys.shape[0]):
+        for number in range(numbers):
+            table[row, number] = normal(keys[row, 0], keys[row, 1], day, purpose, number)
+    return table
+
+
+@kernel
+def key_table(
+    seed: int, biology: int, participants: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
+    """Give the key of every participant, one row each."""
+    keys = np.empty((participants.size, 2), dtype=np.uint64)
+    for row in range(participants.size):
+        keys[row, 0], keys[row, 1] = key_of(seed, biology, participants[row])
+    return keys

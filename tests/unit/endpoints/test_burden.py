@@ -190,5 +190,7 @@ def test_what_cannot_be_counted(tmp_path, rule, more, said):
 
 @pytest.mark.parametrize("function", [event_rates, recurrent_events])
 def test_what_counts_no_events(tmp_path, function):
-    with pytest.raises(UsageError, match="`os` counts no events; endpoints that do: infections"):
+    with pytest.raises(
+        UsageError, match="`os` is no event count of this study; there are: infections"
+    ):
         function(context_of(tmp_path, counting("{events: any}")), "os")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stromal.simulate.stream_kernels import exponential, key_of, normal, normals, philox, uniform
+from stromal.simulate.stream_kernels import key_of, normal, normals, philox, uniform
 
 
 @pytest.mark.published
@@ -53,7 +53,6 @@ def test_distributions():
     draws = {
         "uniform": [uniform(*key, 3, 1, 0) for key in keys],
         "norm": [number for key in keys for number in normals(*key, 3, 2, 0)],
-        "expon": [exponential(*key, 3, 3, 0) for key in keys],
     }
     for name, numbers in draws.items():
         assert stats.kstest(numbers, name).pvalue > 1e-3, name
