@@ -1,0 +1,1 @@
+"""Designs tried out before the first participant: virtual trials and what they would show."""
