@@ -1,0 +1,434 @@
+"""What a trial is to decide: a rule on the successes counted, and how often it rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeAlias, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
+from scipy import special, stats  # pyright: ignore[reportMissingTypeStubs]
+
+from stromal.core import UsageError
+from stromal.protocol.analyses import ProportionAnalysis
+from stromal.protocol.fields import Model, Name
+from stromal.protocol.protocol import Protocol
+
+__all__ = [
+    "Decision",
+    "critical_numbers",
+    "decided_analysis",
+    "directions",
+    "p_values",
+    "power_and_slopes",
+    "probability_of_rejecting",
+    "rejection_region",
+    "rejects",
+]
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+Directions: TypeAlias = NDArray[np.int8]
+Side = Literal["greater", "less", "two-sided"]
+
+_special = cast("Any", special)
+_stats = cast("Any", stats)
+
+_TIE = 1e-10  # relative: two probabilities this close are equal but for rounding
+
+
+class Decision(Model):
+    """The decision that a trial is to reach on a proportion of its participants."""
+
+    analysis: Annotated[Name, Field(description="a proportion among the protocol's analyses")]
+    test: Annotated[
+        Literal["binomial", "fisher"], Field(description="one arm against p0, or two arms")
+    ]
+    p0: Annotated[float | None, Field(gt=0, lt=1, description="success rate to be refuted")] = None
+    alpha: Annotated[float, Field(gt=0, lt=1, description="the level of the test")]
+    side: Annotated[Side, Field(description="of the experimental arm, against p0 or the control")]
+    control: Name | None = None
+    experimental: Name | None = None
+
+    @model_validator(mode="after")
+    def _what_the_test_needs(self) -> Decision:
+        if self.test == "binomial" and (self.p0 is None or self.control is not None):
+            raise ValueError("`binomial` compares one arm with `p0`: give `p0`, and no `control`")
+        if self.test == "fisher" and (self.control is None or self.experimental is None):
+            raise ValueError("`fisher` compares two arms: name `control` and `experimental`")
+        if self.test == "fisher" and self.p0 is not None:
+            raise ValueError("`fisher` compares two arms and has no `p0`")
+        if self.control is not None and self.control == self.experimental:
+            raise ValueError(f"`control` and `experimental` are both '{self.control}'")
+        return self
+
+
+def decided_analysis(decision: Decision, protocol: Protocol) -> ProportionAnalysis:
+    """Find the analysis that the decision is on.
+
+    Raises
+    ------
+    UsageError
+        The protocol has no analysis of that name, it is no proportion, or an arm is not known.
+    """
+    found = protocol.analyses.get(decision.analysis)
+    if not isinstance(found, ProportionAnalysis):
+        known = [k for k, a in protocol.analyses.items() if isinstance(a, ProportionAnalysis)]
+        raise UsageError(
+            f"the decision is on the analysis '{decision.analysis}', which is "
+            f"{'not in the protocol' if found is None else 'not a proportion'}; "
+            f"its proportions are: {', '.join(known) or 'none'}"
+        )
+    for arm in (decision.control, decision.experimental):
+        if arm is not None and arm not in protocol.arms:
+            raise UsageError(
+                f"the decision names the arm '{arm}'; the protocol has {', '.join(protocol.arms)}"
+            )
+    return found
+
+
+def p_values(decision: Decision, n: int, control_n: int | None = None) -> Floats:
+    """Give the p value of every result that a trial of this size can have.
+
+    1. `binomial`: with X of n binomial at p0, `greater` is P(X >= events), `less` is
+       P(X <= events), `two-sided` is twice the smaller of the two and at most 1 (it rejects
+       where the Clopper-Pearson interval of confidence 1 - alpha leaves out p0).
+    2. `fisher`: given how many succeeded in both arms, `greater` is the probability that the
+       experimental arm has as many of them or more, `less` as many or fewer, `two-sided` that
+       of all divisions no more probable than the one observed.
+    3. Without participants in an arm there is nothing to test: the p value is 1.
+
+    Parameters
+    ----------
+    decision
+        The rule.
+    n
+        Participants analysed, in the experimental arm.
+    control_n
+        Participants analysed in the control arm, for `fisher`.
+
+    Returns
+    -------
+    NDArray
+        For `binomial` of shape (n + 1): by successes. For `fisher` of shape
+        (n + 1, control_n + 1): by successes in the experimental and in the control arm.
+
+    References
+    ----------
+    Clopper and Pearson (1934); Fisher (1935).
+    """
+    if (decision.test == "fisher") != (control_n is not None):
+        raise UsageError("`control_n` is given for two arms (`fisher`), and for no other test")
+    if n < 0 or (control_n or 0) < 0:
+        raise UsageError(f"a trial has 0 participants or more; got {min(n, control_n or 0)}")
+    if n == 0 or control_n == 0:
+        return np.ones(n + 1 if control_n is None else (n + 1, control_n + 1))
+    if control_n is None:
+        return _binomial_p(n, cast("float", decision.p0), decision.side)
+    return _fisher_p(n, control_n, decision.side)
+
+
+def _binomial_p(n: int, p0: float, side: Side) -> Floats:
+    """P values of 0 to n successes against p0."""
+    successes = np.arange(n + 1)
+    above: Floats = _stats.binom.sf(successes - 1, n, p0)
+    below: Floats = _stats.binom.cdf(successes, n, p0)
+    return _of_side(above, below, np.minimum(1.0, 2 * np.minimum(above, below)), side)
+
+
+def _of_side(above: Floats, below: Floats, both: Floats, side: Side) -> Floats:
+    return {"greater": above, "less": below, "two-sided": both}[side]
+
+
+def _fisher_p(n: int, control_n: int, side: Side) -> Floats:
+    """P values of every two by two table with these arms."""
+    everyone = n + control_n
+    succeeded = np.arange(everyone + 1)[:, None]
+    chances: Floats = _stats.hypergeom.pmf(np.arange(n + 1), everyone, succeeded, n)
+    if side == "greater":
+        by_margin = np.cumsum(chances[:, ::-1], axis=1)[:, ::-1]
+    elif side == "less":
+        by_margin = np.cumsum(chances, axis=1)
+    else:
+        by_margin = np.array([_no_more_probable(row) for row in chances])
+    events = np.arange(n + 1)[:, None]
+    return np.minimum(1.0, by_margin[events + np.arange(control_n + 1), events])
+
+
+def _no_more_probable(chances: Floats) -> Floats:
+    """For each outcome the probability of all that are no more probable."""
+    ordered = np.sort(chances)
+    reached = np.searchsorted(ordered, chances * (1 + _TIE), side="right")
+    return np.concatenate([[0.0], np.cumsum(ordered)])[reached]
+
+
+def rejection_region(decision: Decision, n: int, control_n: int | None = None) -> Directions:
+    """Say which results reject, and in which direction.
+
+    1. A result rejects where its p value (see `p_values`) is at most alpha; a p value within
+       rounding of alpha is at alpha.
+    2. The direction is 1 where the success rate is above p0 or above the control arm's, -1 where
+       it is below. `greater` has only the first, `less` only the second.
+
+    Parameters
+    ----------
+    decision, n, control_n
+        As in `p_values`.
+
+    Returns
+    -------
+    NDArray of int8
+        1, -1, or 0 where the result does not reject; of the shape of `p_values`, not writeable.
+    """
+    if (decision.test == "fisher") != (control_n is not None):
+        raise UsageError("`control_n` is given for two arms (`fisher`), and for no other test")
+    return _region(cast("Any", decision), n, control_n)  # frozen, hence hashable
+
+
+@lru_cache(maxsize=4096)
+def _region(decision: Decision, n: int, control_n: int | None) -> Directions:
+    rejected = p_values(decision, n, control_n) <= decision.alpha * (1 + _TIE)
+    events = np.arange(n + 1, dtype=np.float64)
+    if decision.side != "two-sided":
+        above = np.full(rejected.shape, decision.side == "greater")
+    elif control_n is None:
+        above = events > n * cast("float", decision.p0)
+    else:
+        above = events[:, None] * control_n > np.arange(control_n + 1) * n
+    region = np.where(rejected, np.where(above, 1, -1), 0).astype(np.int8)
+    region.flags.writeable = False
+    return region
+
+
+def critical_numbers(decision: Decision, sizes: Iterable[int]) -> pl.DataFrame:
+    """Tabulate the binomial rule over numbers of participants.
+
+    Parameters
+    ----------
+    decision
+        A `binomial` rule.
+    sizes
+        Numbers of participants analysed; each is tabulated once, in ascending order.
+
+    Returns
+    -------
+    DataFrame
+        `n`; `rejects_from`, the smallest number of successes that rejects upwards, null where
+        even n do not (or the side is `less`); `rejects_up_to`, the largest number that rejects
+        downwards, null likewise; `nominal_alpha`, the probability of rejecting at p0.
+
+    Raises
+    ------
+    UsageError
+        The rule compares two arms: it depends on the successes of both.
+
+    Examples
+    --------
+    >>> rule = Decision(analysis="response", test="binomial", p0=0.27, alpha=0.025, side="greater")
+    >>> critical_numbers(rule, [68]).select("n", "rejects_from", "rejects_up_to").row(0)
+    (68, 27, None)
+    """
+    if decision.test != "binomial":
+        raise UsageError("only a rule against p0 has critical numbers; `fisher` compares two arms")
+    listed = sorted(set(sizes))
+    regions = [rejection_region(decision, n) for n in listed]
+    return pl.DataFrame(
+        {
+            "n": listed,
+            "rejects_from": [_least(np.flatnonzero(region == 1)) for region in regions],
+            "rejects_up_to": [_most(np.flatnonzero(region == -1)) for region in regions],
+            "nominal_alpha": probability_of_rejecting(
+                decision, np.full(len(listed), decision.p0), listed
+            ),
+        },
+        schema={
+            "n": pl.Int32,
+            "rejects_from": pl.Int32,
+            "rejects_up_to": pl.Int32,
+            "nominal_alpha": pl.Float64,
+        },
+    )
+
+
+def _least(numbers: NDArray[np.intp]) -> int | None:
+    return int(numbers[0]) if numbers.size else None
+
+
+def _most(numbers: NDArray[np.intp]) -> int | None:
+    return int(numbers[-1]) if numbers.size else None
+
+
+def rejects(
+    decision: Decision,
+    events: ArrayLike,
+    n: ArrayLike,
+    control_events: ArrayLike | None = None,
+    control_n: ArrayLike | None = None,
+) -> NDArray[np.bool_]:
+    """Say of each trial whether it rejects, in either direction; see `directions`."""
+    return directions(decision, events, n, control_events, control_n) != 0
+
+
+def directions(
+    decision: Decision,
+    events: ArrayLike,
+    n: ArrayLike,
+    control_events: ArrayLike | None = None,
+    control_n: ArrayLike | None = None,
+) -> Directions:
+    """Say of each trial whether it rejects, and in which direction.
+
+    The region of each size that occurs is made once (see `rejection_region`) and looked up. A
+    trial without participants in an arm does not reject.
+
+    Parameters
+    ----------
+    decision
+        The rule.
+    events, n
+        Successes and participants analysed, one a trial, in the experimental arm.
+    control_events, control_n
+        The same of the control arm, for `fisher`.
+
+    Returns
+    -------
+    NDArray of int8
+        One a trial: 1 upwards, -1 downwards, 0 not rejected.
+
+    Raises
+    ------
+    UsageError
+        A number of successes is below 0 or above the participants, or an arm is missing.
+    """
+    e, size = _counts(events, n)
+    if (decision.test == "fisher") != (control_events is not None and control_n is not None):
+        raise UsageError("`fisher` needs the counts of a control arm, no other test has them")
+    if control_events is None or control_n is None:
+        control_e, control_size = np.zeros_like(e), np.zeros_like(size)
+    else:
+        control_e, control_size = _counts(control_events, control_n)
+    if control_e.shape != e.shape:
+        raise UsageError("the two arms have different numbers of trials")
+    if e.size == 0:
+        return np.zeros(0, dtype=np.int8)
+    pairs, which = _distinct(size, control_size)
+    regions = [_matrix(decision, int(a), int(b)).ravel() for a, b in pairs]
+    starts = np.concatenate([[0], np.cumsum([region.size for region in regions])[:-1]])
+    return np.concatenate(regions)[starts[which] + e * (control_size + 1) + control_e]
+
+
+def _counts(events: ArrayLike, n: ArrayLike) -> tuple[Ints, Ints]:
+    """Check counts: whole, from 0 to n, of one length."""
+    e, size = np.atleast_1d(np.asarray(events)), np.atleast_1d(np.asarray(n))
+    if e.shape != size.shape:
+        raise UsageError(f"{e.size} numbers of successes are given for {size.size} trials")
+    if (e != np.floor(e)).any() or (size != np.floor(size)).any():
+        raise UsageError("successes and participants are whole numbers")
+    if (e < 0).any() or (e > size).any():
+        bad = int(np.flatnonzero((e < 0) | (e > size))[0])
+        raise UsageError(f"{e[bad]} successes of {size[bad]} participants cannot be")
+    return e.astype(np.int64), size.astype(np.int64)
+
+
+def _distinct(n: Ints, control_n: Ints) -> tuple[Ints, Ints]:
+    """Give the distinct sizes, and of each trial which it has."""
+    base = int(control_n.max()) + 1
+    codes, which = np.unique(n * base + control_n, return_inverse=True)
+    return np.stack([codes // base, codes % base], axis=1), which
+
+
+def _matrix(decision: Decision, n: int, control_n: int) -> Directions:
+    """Give the region by successes in both arms; one arm has a control of nobody."""
+    if decision.test == "fisher":
+        return rejection_region(decision, n, control_n)
+    return rejection_region(decision, n)[:, None]
+
+
+def probability_of_rejecting(
+    decision: Decision,
+    rate: ArrayLike,
+    n: ArrayLike,
+    control_rate: ArrayLike | None = None,
+    control_n: ArrayLike | None = None,
+) -> Floats:
+    """Give the exact probability of rejecting where successes are binomial at these rates.
+
+    Parameters
+    ----------
+    decision
+        The rule.
+    rate, n
+        Success rate and participants of the experimental arm; arrays of one length.
+    control_rate, control_n
+        The same of the control arm, for `fisher`.
+
+    Examples
+    --------
+    >>> rule = Decision(analysis="response", test="binomial", p0=0.27, alpha=0.025, side="greater")
+    >>> probability_of_rejecting(rule, [0.27, 0.48], [68, 68]).round(3).tolist()
+    [0.015, 0.932]
+    """
+    if control_rate is None or control_n is None:
+        control_rate, control_n = np.zeros_like(np.asarray(n)), np.zeros_like(np.asarray(n))
+    return power_and_slopes(decision, rate, n, control_rate, control_n)[0]
+
+
+def power_and_slopes(
+    decision: Decision,
+    rate: ArrayLike,
+    n: ArrayLike,
+    control_rate: ArrayLike,
+    control_n: ArrayLike,
+) -> tuple[Floats, Floats, Floats]:
+    """Give the probability of rejecting, and how far a finite bank moves it.
+
+    1. The power is the sum over the rejection region of the binomial probabilities.
+    2. The slope of an arm is d power / d rate times sqrt(rate (1 - rate)), by the score of the
+       binomial. A bank of B people adds (slope)^2 / B to the variance of the power.
+
+    Parameters
+    ----------
+    decision, rate, n, control_rate, control_n
+        As in `probability_of_rejecting`; for one arm the control arm has nobody.
+
+    Returns
+    -------
+    tuple
+        Power, slope of the experimental arm, slope of the control arm; one a row.
+    """
+    sizes = np.atleast_1d(np.asarray(n, dtype=np.int64))
+    control_sizes = np.atleast_1d(np.asarray(control_n, dtype=np.int64))
+    q, control_q = (np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (rate, control_rate))
+    if not all(((x >= 0) & (x <= 1)).all() for x in (q, control_q)):
+        raise UsageError("a success rate is a number from 0 to 1")
+    out = np.zeros((3, sizes.size))
+    if sizes.size == 0:
+        return out[0], out[1], out[2]
+    pairs, which = _distinct(sizes, control_sizes)
+    order = np.argsort(which, kind="stable")
+    ends = np.cumsum(np.bincount(which))
+    for (a, b), rows in zip(pairs, np.split(order, ends[:-1]), strict=True):
+        hit = (_matrix(decision, int(a), int(b)) != 0).astype(np.float64)
+        chance, score = _binomial(int(a), q[rows])
+        control_chance, control_score = _binomial(int(b), control_q[rows])
+        reached = chance @ hit
+        out[0, rows] = (reached * control_chance).sum(axis=1)
+        out[1, rows] = ((score @ hit) * control_chance).sum(axis=1)
+        out[2, rows] = (reached * control_score).sum(axis=1)
+    return np.clip(out[0], 0.0, 1.0), out[1], out[2]
+
+
+def _binomial(n: int, rates: Floats) -> tuple[Floats, Floats]:
+    """Binomial probabilities of 0 to n at each rate, and those times the standardised score."""
+    events = np.arange(n + 1)
+    q = rates[:, None]
+    ways = _special.gammaln(n + 1) - _special.gammaln(events + 1) - _special.gammaln(n - events + 1)
+    log_chance = ways + _special.xlogy(events, q) + _special.xlog1py(n - events, -q)
+    chance: Floats = np.exp(log_chance)
+    width = np.sqrt(q * (1 - q))
+    inside = width > 0
+    score = np.where(inside, chance * (events - n * q) / np.where(inside, width, 1.0), 0.0)
+    return chance, score
