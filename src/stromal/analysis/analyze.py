@@ -38,7 +38,7 @@ from stromal.protocol.analyses import (
 )
 from stromal.protocol.endpoints import EventCountEndpoint, StateEndpoint
 
-__all__ = ["analyze"]
+__all__ = ["analysed_rows", "analyze"]
 
 _FEW = 20
 _TESTS = {
@@ -87,6 +87,18 @@ def analyze(context: Context, study: Path | None = None) -> Results:
     )
 
 
+def analysed_rows(context: Context, name: str) -> pl.DataFrame:
+    """Give whom an analysis is of, with what was derived: its rows before anything is estimated.
+
+    Returns
+    -------
+    polars.DataFrame
+        `p`, `participant_id`, `group`, `status`, `day`, `cause`, of the participants of the set who
+        have a result, as `analyze` takes them.
+    """
+    return _Analyst(context, name, context.protocol.analyses[name]).rows()[0]
+
+
 @dataclass(frozen=True)
 class _Analyst:
     """One analysis, and what it is computed from."""
@@ -101,7 +113,7 @@ class _Analyst:
         endpoint = protocol.endpoints.get(spec.endpoint) if spec.endpoint else None
         if spec.endpoint is not None and spec.endpoint not in self.context.derived:
             return self._undefined()
-        rows, excluded = self._rows()
+        rows, excluded = self.rows()
         groups = [self._group(group, label, part) for group, label, part in self._groups(rows)]
         return Result(
             id=self.name,
@@ -133,7 +145,7 @@ class _Analyst:
             withheld=(Withheld("the whole analysis", "the endpoint is not defined"),),
         )  # fmt: skip
 
-    def _rows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def rows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Give the rows analysed (with `group`), and who is not, with the reason."""
         members, excluded = analysis_set(self.context, self.spec.set)
         people = self.context.participants.join(members, on="participant_id", how="semi")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import polars as pl
@@ -78,10 +78,21 @@ def derive(protocol: Protocol, records: TrialRecords) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def derive_all(protocol: Protocol, records: TrialRecords) -> Context:
-    """Derive every endpoint and give the context that holds them, for what builds on it."""
+def derive_all(
+    protocol: Protocol, records: TrialRecords, *, only: Iterable[str] | None = None
+) -> Context:
+    """Derive every endpoint and give the context that holds them, for what builds on it.
+
+    With `only` these endpoints, and those they build on, are derived.
+    """
     context = Context(protocol, records)
-    for name in order_of_derivation(protocol):
+    order = order_of_derivation(protocol)
+    if only is not None:
+        wanted = set(only)
+        for name in reversed(order):
+            wanted |= _needs(protocol.endpoints[name]) if name in wanted else set()
+        order = [name for name in order if name in wanted]
+    for name in order:
         rows = derive_endpoint(context, name)
         if rows is not None:
             context = context.with_derived(name, rows)

@@ -7,31 +7,52 @@ import difflib
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from stromal.core import Fault, ProtocolError
+from stromal.protocol.fields import Model
 from stromal.protocol.library import FAMILIES, definitions, expand_definitions
 from stromal.protocol.protocol import Protocol, broken_references
 from stromal.protocol.yaml_reading import DataPath, Located, read_yaml
 
-__all__ = ["PROTOCOL_FILE", "canonical_json", "json_schema", "protocol_version", "read_protocol"]
+__all__ = [
+    "PROTOCOL_FILE",
+    "amend",
+    "canonical_json",
+    "json_schema",
+    "protocol_version",
+    "read_protocol",
+    "validated",
+]
+
+M = TypeVar("M", bound=Model)
 
 PROTOCOL_FILE = "protocol.yaml"
 MOST_FAULTS = 500
 
 
-def read_protocol(study: Path) -> Protocol:
+def read_protocol(
+    study: Path, *, amendments: Sequence[tuple[str, Mapping[str, object]]] = ()
+) -> Protocol:
     """Read the protocol of a study folder (or a protocol file itself).
 
     1. The file is read as YAML 1.2; aliases, tags and doubled keys are refused.
     2. Every `definition: NAME` is replaced by the library's definition of that name.
     3. The whole is validated; all faults are told at once.
     4. Names that refer to nothing (anchors, endpoints, products, sets) are faults too.
+
+    Parameters
+    ----------
+    study
+        The study folder, or the file.
+    amendments
+        Changes that are made to the file's content before it is read, in their order, each with the
+        name of where it stands; see `amend`.
 
     Raises
     ------
@@ -45,13 +66,18 @@ def read_protocol(study: Path) -> Protocol:
                    "Give the folder that holds `protocol.yaml`.")]
         )  # fmt: skip
     located = read_yaml(file, name=PROTOCOL_FILE if file.name == PROTOCOL_FILE else str(file))
-    data: object = located.data
-    if not isinstance(located.data, dict):
+    data: Any = located.data
+    if not isinstance(data, dict):
         raise ProtocolError(
             [located.fault((), "no mapping of keys", "a protocol that begins with `stromal: 1`",
                            "Start from the protocol of a study in the documentation.")]
         )  # fmt: skip
-    truths = _truth_faults(data, (), located)
+    data = cast("dict[str, object]", data)
+    for name, changes in amendments:
+        data = amend(data, changes)
+        located.file = f"{located.file} as amended by {name}"
+    located.data = data
+    truths = _truth_faults(data, (), located, _truth_keys())
     faults = expand_definitions(located)
     try:
         protocol = Protocol.model_validate(data)
@@ -65,6 +91,52 @@ def read_protocol(study: Path) -> Protocol:
     if faults:
         raise ProtocolError(faults)
     return protocol
+
+
+def amend(content: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """Give the content of a protocol file with changes made to it.
+
+    1. A mapping changes the keys it names, at every depth; nothing (null) removes a key.
+    2. A key that ends in `+` adds to the end of a list.
+    3. Anything else replaces what is there (JSON merge patch, RFC 7386, but for rule 2).
+
+    Examples
+    --------
+    >>> amend({"a": {"b": 1, "c": 2}, "l": [1]}, {"a": {"b": None, "d": 3}, "l+": [2]})
+    {'a': {'c': 2, 'd': 3}, 'l': [1, 2]}
+    """
+    found = dict(content)
+    for key, change in changes.items():
+        name = key.removesuffix("+")
+        here = found.get(name)
+        if key.endswith("+") and isinstance(change, list) and isinstance(here, list):
+            found[name] = [*cast("list[object]", here), *cast("list[object]", change)]
+        elif change is None:
+            found.pop(key, None)
+        elif isinstance(change, dict):
+            inner = cast("dict[str, object]", here) if isinstance(here, dict) else {}
+            found[key] = amend(inner, cast("dict[str, object]", change))
+        else:
+            found[key] = change
+    return found
+
+
+def validated(model: type[M], located: Located) -> M:
+    """Read located data as a model of the language's parts.
+
+    Raises
+    ------
+    ProtocolError
+        With a fault, its line and its remedy, for each thing that is wrong.
+    """
+    truths = _truth_faults(located.data, (), located, _truth_keys_of(model))
+    try:
+        found = model.model_validate(located.data)
+    except ValidationError as error:
+        raise ProtocolError(_faults_of(error, located)) from error
+    if truths:
+        raise ProtocolError(truths)
+    return found
 
 
 def canonical_json(protocol: Protocol) -> str:
@@ -142,7 +214,18 @@ def _known_keys() -> tuple[str, ...]:
 
 @functools.cache
 def _truth_keys() -> frozenset[str]:
-    """List the keys that take `true` or `false`."""
+    """List the keys of the language that take `true` or `false`."""
+    return _truths_in(json_schema())
+
+
+@functools.cache
+def _truth_keys_of(model: type[Model]) -> frozenset[str]:
+    """List the keys of a model that take `true` or `false`."""
+    return _truths_in(model.model_json_schema(by_alias=True))
+
+
+def _truths_in(schema: dict[str, Any]) -> frozenset[str]:
+    """List the keys of a schema that take `true` or `false`."""
     keys: set[str] = set()
 
     def walk(part: object) -> None:
@@ -159,14 +242,16 @@ def _truth_keys() -> frozenset[str]:
             for value in cast("list[object]", part):
                 walk(value)
 
-    walk(json_schema())
+    walk(schema)
     return frozenset(keys)
 
 
-def _truth_faults(data: object, path: DataPath, located: Located) -> list[Fault]:
+def _truth_faults(
+    data: object, path: DataPath, located: Located, keys: frozenset[str]
+) -> list[Fault]:
     """Find `true` and `false` where the language has numbers or words: true is not 1."""
     if isinstance(data, bool):
-        if path and path[-1] in _truth_keys():
+        if path and path[-1] in keys:
             return []
         return [
             located.fault(
@@ -181,7 +266,11 @@ def _truth_faults(data: object, path: DataPath, located: Located) -> list[Fault]
         children = list(cast("dict[str | int, object]", data).items())
     elif isinstance(data, list):
         children = list(enumerate(cast("list[object]", data)))
-    return [fault for key, part in children for fault in _truth_faults(part, (*path, key), located)]
+    return [
+        fault
+        for key, part in children
+        for fault in _truth_faults(part, (*path, key), located, keys)
+    ]
 
 
 _KINDS = {

@@ -25,6 +25,7 @@ __all__ = [
     "SUPPORT",
     "Marrow",
     "State",
+    "Today",
     "change",
     "healthy",
     "run_day",
@@ -73,6 +74,18 @@ class Marrow(NamedTuple):
     hb_drive: float
 
 
+class Today(NamedTuple):
+    """What acts on a marrow on one day.
+
+    `wear`: loss of output beside the marrow's own (a day), of spells and of the immune system;
+    `anc_boost`, `platelet_boost`: what growth factors multiply production by.
+    """
+
+    wear: float
+    anc_boost: float
+    platelet_boost: float
+
+
 _HALF_LOSS = 5.0
 """Platelets (10*9/L) at which half of the fixed loss is met: below, there are fewer to lose."""
 
@@ -90,7 +103,7 @@ def healthy(m: Marrow, state: State) -> None:
 
 
 @kernel
-def change(m: Marrow, x: State, out: State) -> None:
+def change(m: Marrow, today: Today, x: State, out: State) -> None:
     """Fill `out` with the change of every state, a day.
 
     Production of each lineage is the donor output times a bounded drive: at a count of 0 it is
@@ -98,13 +111,19 @@ def change(m: Marrow, x: State, out: State) -> None:
     drive: they suppress production.
     """
     output = x[OUTPUT]
-    out[OUTPUT] = m.expansion * output * (1.0 - output / x[CAPACITY]) - m.loss * output
+    growth = m.expansion * (1.0 - output / x[CAPACITY])
+    out[OUTPUT] = (growth - m.loss - today.wear) * output
     out[CAPACITY] = m.repair * (m.repaired - x[CAPACITY]) + m.msc_effect * x[SUPPORT] * (
         1.0 - x[CAPACITY]
     )
     out[SUPPORT] = -m.msc_decay * x[SUPPORT]
 
-    made = output * (1.0 + m.anc_drive) / (1.0 + m.anc_drive * x[ANC] / m.anc_healthy)
+    made = (
+        today.anc_boost
+        * output
+        * (1.0 + m.anc_drive)
+        / (1.0 + m.anc_drive * x[ANC] / m.anc_healthy)
+    )
     out[_T1] = m.anc_transit * (made - x[_T1])
     out[_T2] = m.anc_transit * (x[_T1] - x[_T2])
     out[_T3] = m.anc_transit * (x[_T2] - x[_T3])
@@ -112,7 +131,8 @@ def change(m: Marrow, x: State, out: State) -> None:
 
     platelets = x[PLATELETS] + x[PLATELETS_TRANSFUSED]
     made = (
-        output
+        today.platelet_boost
+        * output
         * (1.0 + m.platelet_drive)
         / (1.0 + m.platelet_drive * platelets / m.platelets_healthy)
     )
@@ -133,7 +153,7 @@ def change(m: Marrow, x: State, out: State) -> None:
 
 
 @kernel
-def run_day(m: Marrow, x: State, steps: int, work: State) -> None:
+def run_day(m: Marrow, today: Today, x: State, steps: int, work: State) -> None:
     """Carry a state on by one day: fourth-order Runge-Kutta in so many steps.
 
     `work` is scratch of 5 rows of `STATES`. Two steps a day stay within 1 % of an exact solution
@@ -142,15 +162,15 @@ def run_day(m: Marrow, x: State, steps: int, work: State) -> None:
     h = 1.0 / steps
     one, two, three, four, at = work[0], work[1], work[2], work[3], work[4]
     for _ in range(steps):
-        change(m, x, one)
+        change(m, today, x, one)
         for i in range(STATES):
             at[i] = x[i] + 0.5 * h * one[i]
-        change(m, at, two)
+        change(m, today, at, two)
         for i in range(STATES):
             at[i] = x[i] + 0.5 * h * two[i]
-        change(m, at, three)
+        change(m, today, at, three)
         for i in range(STATES):
             at[i] = x[i] + h * three[i]
-        change(m, at, four)
+        change(m, today, at, four)
         for i in range(STATES):
             x[i] += h / 6.0 * (one[i] + 2.0 * two[i] + 2.0 * three[i] + four[i])

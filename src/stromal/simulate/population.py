@@ -1,73 +1,83 @@
-"""Virtual participants drawn from the parameters and a scenario."""
+"""Virtual participants drawn from the parameters and from what a scenario assumes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
-from stromal.protocol.fields import Model, Text
-from stromal.simulate.course_kernels import Hazards, Site
-from stromal.simulate.marrow_kernels import (
-    ANC,
-    CAPACITY,
-    HB,
-    OUTPUT,
-    PLATELETS,
-    STATES,
+from stromal.core import UsageError
+from stromal.simulate.assumptions import MOST_SPELLS, Effect, Immune, Override, SitePlan, Spell
+from stromal.simulate.course_kernels import (
+    INFECTED_UNTIL,
+    MEMORY,
+    NEVER,
+    RISE,
+    SPELL_UNTIL,
+    Cohort,
+    Hazards,
+    Site,
+    Spells,
 )
+from stromal.simulate.marrow_kernels import ANC, CAPACITY, HB, OUTPUT, PLATELETS, STATES, Marrow
 from stromal.simulate.parameters import NAMES, Parameter, marrow_of, parameters
-from stromal.simulate.stream_kernels import key_table, normal_table
+from stromal.simulate.stream_kernels import key_table, normal_table, uniform_table
 
-__all__ = ["Niche", "Population", "draw_population", "hazards_of", "site_of"]
+__all__ = [
+    "draw_cohort",
+    "hazards_of",
+    "overridden",
+    "site_of",
+    "spells_of",
+    "with_effect",
+]
 
-_PURPOSE = 16
-"""Numbers drawn once for each participant: one a parameter; under the next purpose, the niche."""
+_VALUES, _SHARES, _IMMUNE, _RESPONDS = 16, 17, 18, 19
+"""Purposes of the numbers drawn once for each participant."""
+_NEVER_DAY = 1e9
+_EFFECT = Marrow._fields.index("msc_effect")
+_DECAY = Marrow._fields.index("msc_decay")
+_LEAST_OUTPUT = 0.002
 
 
-class Niche(Model):
-    """What a scenario assumes of the niche and of MSC: nobody has measured it.
+def overridden(
+    overrides: Mapping[str, Override], values: Mapping[str, Parameter] | None = None
+) -> dict[str, Parameter]:
+    """Give the parameters with some values or spreads replaced.
 
-    `capacity`, with its `spread` (of the logarithm, cut off at 1), is the niche's share of health
-    on the day of transplantation; `repair` its self-repair a day, with a spread; `msc_effect` what
-    10*6 cells a kg add to the repair while all of their support lasts; `msc_decay` how fast it
-    fades.
+    Raises
+    ------
+    UsageError
+        A name is no parameter.
     """
-
-    text: Annotated[Text, Field(description="what the scenario assumes, in words")]
-    capacity: Annotated[float, Field(gt=0, le=1)]
-    capacity_spread: Annotated[float, Field(ge=0, le=3)]
-    repair: Annotated[float, Field(ge=0, le=1)]
-    repair_spread: Annotated[float, Field(ge=0, le=3)]
-    msc_effect: Annotated[float, Field(ge=0, le=10)]
-    msc_decay: Annotated[float, Field(gt=0, le=10)]
-
-
-@dataclass(frozen=True)
-class Population:
-    """Participants as the kernels take them: two words of key, a `Marrow`, a state."""
-
-    keys: npt.NDArray[np.uint64]
-    marrows: npt.NDArray[np.float64]
-    states: npt.NDArray[np.float64]
+    found = dict(parameters() if values is None else values)
+    for name, change in overrides.items():
+        if name not in found:
+            raise UsageError(
+                f"`{name}` is no parameter of the virtual participant; there are: "
+                f"{', '.join(found)}"
+            )
+        new = {key: value for key, value in change.model_dump().items() if value is not None}
+        found[name] = found[name].model_copy(update=new)
+    return found
 
 
-def draw_population(
+def draw_cohort(
     seed: int,
     biology: int,
-    participants: Sequence[int],
-    niche: Niche,
-    values: dict[str, Parameter] | None = None,
-) -> Population:
-    """Draw participants on the day of transplantation.
+    participants: Sequence[int] | npt.NDArray[np.int64],
+    values: Mapping[str, Parameter] | None = None,
+    immune: Immune | None = None,
+) -> Cohort:
+    """Draw participants on the day on which their course begins, before any MSC.
 
     1. Each number of a participant comes from the seed, the biology, the participant and the
        parameter's place in the file alone: any participant can be made again by itself.
-    2. Values are log-normal around the parameter; the niche's capacity is at most 1.
+    2. Values are log-normal around the parameter; the niche's capacity is at most 1. A share of
+       participants has a damaged niche, a share is refractory to platelets.
+    3. Under immune attack the output begins where growth and wear are in balance.
 
     Parameters
     ----------
@@ -75,50 +85,121 @@ def draw_population(
         Whole numbers from 0; another biology is another population under the same seed.
     participants
         Numbers of participants, from 0.
-    niche
-        The scenario.
     values
         The parameters; those of the file where absent.
+    immune
+        Immune attack on the marrow; none where absent.
     """
     values = parameters() if values is None else values
     keys = key_table(seed, biology, np.asarray(participants, dtype=np.int64))
-    spread = normal_table(keys, 0, _PURPOSE, len(values))
-    drawn = {name: one.drawn(spread[:, place]) for place, (name, one) in enumerate(values.items())}
-    niches = normal_table(keys, 0, _PURPOSE + 1, 2)
-    repair = niche.repair * np.exp(niche.repair_spread * niches[:, 1])
-    marrow = marrow_of(
-        {name: drawn[name] for name in NAMES},
-        repair=repair, repaired=np.ones_like(repair),
-        msc_effect=np.full_like(repair, niche.msc_effect),
-        msc_decay=np.full_like(repair, niche.msc_decay),
-    )  # fmt: skip
+    spread = normal_table(keys, 0, _VALUES, len(values))
+    drawn: dict[str, npt.NDArray[np.float64]] = {
+        name: one.drawn(spread[:, place]) for place, (name, one) in enumerate(values.items())
+    }
+    shares = uniform_table(keys, 0, _SHARES, 2)
+    nothing = np.zeros(len(keys))
+    marrow = marrow_of({name: drawn[name] for name in NAMES},
+                       repair=drawn["niche_repair"], repaired=nothing + 1.0,
+                       msc_effect=nothing, msc_decay=nothing + 0.1)  # fmt: skip
+    damaged = shares[:, 0] < values["niche_damaged"].value
+    capacity = np.where(damaged, drawn["damaged_capacity"], drawn["niche_capacity"])
+    memory = np.zeros((len(keys), MEMORY))
+    memory[:, RISE] = np.where(
+        shares[:, 1] < values["refractory"].value, values["refractory_factor"].value, 1.0
+    )
+    memory[:, INFECTED_UNTIL] = NEVER
+    memory[:, SPELL_UNTIL:] = NEVER
     states = np.zeros((len(keys), STATES))
-    states[:, OUTPUT] = drawn["graft_output"]
-    capacity = niche.capacity * np.exp(niche.capacity_spread * niches[:, 0])
     states[:, CAPACITY] = np.minimum(capacity, 1.0)
+    states[:, OUTPUT] = drawn["graft_output"]
     states[:, ANC] = drawn["anc_at_start"]
     states[:, PLATELETS] = drawn["platelets_at_start"]
     states[:, HB] = drawn["hb_at_start"]
-    return Population(keys, np.column_stack(marrow), states)
+    attack = _attacked(keys, immune)
+    if immune is not None:
+        balance = 1.0 - (attack[:, 0] + drawn["wear"]) / drawn["expansion"]
+        states[:, OUTPUT] = np.maximum(states[:, CAPACITY] * balance, _LEAST_OUTPUT)
+    return Cohort(keys, np.column_stack(marrow), states, memory, attack)
 
 
-def site_of(
-    *, missed: float, missed_when_well: float, values: dict[str, Parameter] | None = None
-) -> Site:
-    """Make a site from the parameters and from how often it misses a planned draw.
+def _attacked(keys: npt.NDArray[np.uint64], immune: Immune | None) -> npt.NDArray[np.float64]:
+    """Draw the immune attack on each participant; see `Cohort.immune`."""
+    found = np.zeros((len(keys), 4))
+    found[:, 3] = _NEVER_DAY
+    if immune is None:
+        return found
+    sigma = np.sqrt(np.log1p(immune.spread**2))
+    found[:, 0] = immune.wear * np.exp(sigma * normal_table(keys, 0, _IMMUNE, 1)[:, 0])
+    responds = uniform_table(keys, 1, _IMMUNE, 1)[:, 0] < immune.responders
+    found[:, 1] = np.where(responds, immune.relieved, 0.0)
+    found[:, 2] = immune.speed
+    if immune.treated is not None:
+        found[:, 3] = immune.treated
+    return found
+
+
+def with_effect(cohort: Cohort, effect: Effect) -> Cohort:
+    """Give participants the effect that MSC are assumed to have in them.
+
+    Whether a participant responds comes from their own numbers.
+    """
+    responds = uniform_table(cohort.keys, 0, _RESPONDS, 1)[:, 0] < effect.responders
+    marrows = cohort.marrows.copy()
+    marrows[:, _EFFECT] = np.where(responds, effect.effect, 0.0)
+    marrows[:, _DECAY] = effect.decay
+    return cohort._replace(marrows=marrows)
+
+
+def site_of(plan: SitePlan, values: Mapping[str, Parameter] | None = None) -> Site:
+    """Make a site from the parameters and from what a scenario assumes of it.
 
     A participant is well while the last counts seen are at or above 0.5 (neutrophils) and 20
-    (platelets, both 10*9/L).
+    (platelets, both 10*9/L). G-CSF and thrombopoietin receptor agonists are not given where the
+    scenario does not say so.
     """
     values = parameters() if values is None else values
     own = {name: values[name].value for name in Site._fields if name in values}
+    factors: dict[str, float] = {}
+    for name, factor in (("gcsf", plan.gcsf), ("tpo", plan.tpo)):
+        factors[f"{name}_from"] = _NEVER_DAY if factor is None else float(factor.start)
+        factors[f"{name}_below"] = 0.0 if factor is None else factor.below
+        factors[f"{name}_until"] = 0.0 if factor is None else factor.until
+    outside = plan.outpatient_from
     return Site(
-        missed=missed, missed_when_well=missed_when_well, well_anc=0.5, well_platelets=20.0, **own
-    )
+        **own, **factors,
+        missed=plan.missed, missed_when_well=plan.missed_when_well, well_anc=0.5,
+        well_platelets=20.0, drop_out=plan.drop_out, outpatient_rise=plan.outpatient_rise,
+        outpatient_from=_NEVER_DAY if outside is None else float(outside),
+    )  # fmt: skip
 
 
-def hazards_of(values: dict[str, Parameter] | None = None) -> Hazards:
+def hazards_of(values: Mapping[str, Parameter] | None = None) -> Hazards:
     """Make the hazards from the parameters."""
     values = parameters() if values is None else values
-    own = {name: values[name].value for name in Hazards._fields}
-    return Hazards(**(own | {"infection_days": int(own["infection_days"])}))  # type: ignore[arg-type]
+    return Hazards(**{name: values[name].value for name in Hazards._fields})
+
+
+def spells_of(spells: Sequence[Spell]) -> Spells:
+    """Make the spells for the kernels.
+
+    Raises
+    ------
+    UsageError
+        There are more than the kernels have room for.
+    """
+    if len(spells) > MOST_SPELLS:
+        raise UsageError(f"a scenario has at most {MOST_SPELLS} spells; got {len(spells)}")
+
+    def column(values: list[Any]) -> npt.NDArray[np.float64]:
+        return np.array(values, dtype=np.float64)
+
+    return Spells(
+        rate=column([spell.rate for spell in spells]),
+        begin=column([spell.start for spell in spells]),
+        end=column([spell.until for spell in spells]),
+        lasts=column([spell.lasting for spell in spells]),
+        wear=column([spell.wear for spell in spells]),
+        danger=column([spell.danger for spell in spells]),
+        msc_ratio=column([spell.msc_ratio for spell in spells]),
+        again=column([spell.again for spell in spells]),
+    )

@@ -15,7 +15,17 @@ import numpy.typing as npt
 
 from stromal.core.jit import kernel
 
-__all__ = ["key_of", "key_table", "normal", "normal_table", "normals", "philox", "uniform"]
+__all__ = [
+    "four_uniforms",
+    "key_of",
+    "key_table",
+    "normal",
+    "normal_table",
+    "philox",
+    "three_normals",
+    "uniform",
+    "uniform_table",
+]
 
 Word: TypeAlias = Any
 """An unsigned integer of 64 bits that holds a word of 32."""
@@ -66,28 +76,65 @@ def key_of(seed: int, biology: int, participant: int) -> tuple[Word, Word]:
 
 
 @kernel
+def _words(
+    k0: Word, k1: Word, day: int, purpose: int, number: int
+) -> tuple[Word, Word, Word, Word]:
+    """Give the four words of a key for a day, a purpose and a number."""
+    return philox(
+        np.uint64(day + 2**20), np.uint64(purpose), np.uint64(number), np.uint64(0), k0, k1
+    )
+
+
+@kernel
 def uniform(k0: Word, k1: Word, day: int, purpose: int, number: int) -> float:
     """Give a number above 0 and below 1, evenly distributed, with 32 bits."""
-    x0, _, _, _ = philox(np.uint64(day + 2**20), np.uint64(purpose), np.uint64(number),
-                         np.uint64(0), k0, k1)  # fmt: skip
+    x0, _, _, _ = _words(k0, k1, day, purpose, number)
     return (x0 + 0.5) * _TO_UNIT
 
 
 @kernel
-def normals(k0: Word, k1: Word, day: int, purpose: int, number: int) -> tuple[float, float]:
-    """Give two independent standard normal numbers (Box and Muller)."""
-    x0, x1, _, _ = philox(np.uint64(day + 2**20), np.uint64(purpose), np.uint64(number),
-                          np.uint64(0), k0, k1)  # fmt: skip
-    radius = math.sqrt(-2.0 * math.log((x0 + 0.5) * _TO_UNIT))
-    angle = 2.0 * math.pi * (x1 + 0.5) * _TO_UNIT
-    return radius * math.cos(angle), radius * math.sin(angle)
+def four_uniforms(
+    k0: Word, k1: Word, day: int, purpose: int, number: int
+) -> tuple[float, float, float, float]:
+    """Give four independent numbers above 0 and below 1; the first is that of `uniform`."""
+    x0, x1, x2, x3 = _words(k0, k1, day, purpose, number)
+    return (
+        (x0 + 0.5) * _TO_UNIT,
+        (x1 + 0.5) * _TO_UNIT,
+        (x2 + 0.5) * _TO_UNIT,
+        (x3 + 0.5) * _TO_UNIT,
+    )
+
+
+@kernel
+def three_normals(
+    k0: Word, k1: Word, day: int, purpose: int, number: int
+) -> tuple[float, float, float]:
+    """Give three independent standard normal numbers (Box and Muller)."""
+    one, two, three, four = four_uniforms(k0, k1, day, purpose, number)
+    radius = math.sqrt(-2.0 * math.log(one))
+    angle = 2.0 * math.pi * two
+    third = math.sqrt(-2.0 * math.log(three)) * math.cos(2.0 * math.pi * four)
+    return radius * math.cos(angle), radius * math.sin(angle), third
 
 
 @kernel
 def normal(k0: Word, k1: Word, day: int, purpose: int, number: int) -> float:
     """Give one standard normal number."""
-    first, _ = normals(k0, k1, day, purpose, number)
+    first, _, _ = three_normals(k0, k1, day, purpose, number)
     return first
+
+
+@kernel
+def uniform_table(
+    keys: npt.NDArray[np.uint64], day: int, purpose: int, numbers: int
+) -> npt.NDArray[np.float64]:
+    """Give so many numbers above 0 and below 1 of every key: one row a key."""
+    table = np.empty((keys.shape[0], numbers))
+    for row in range(keys.shape[0]):
+        for number in range(numbers):
+            table[row, number] = uniform(keys[row, 0], keys[row, 1], day, purpose, number)
+    return table
 
 
 @kernel

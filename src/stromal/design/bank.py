@@ -1,0 +1,349 @@
+"""The bank: people simulated until the protocol's own rules let them into the trial.
+
+What opens a trial of poor graft function is rare: most transplants that are simulated never come to
+it. So those who do are kept, with the state of their marrow on the day of entry, and every trial
+draws its participants from them. A bank depends on nothing that happens after entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from stromal.core import UsageError
+from stromal.design.plan import (
+    ORIGIN,
+    anchors_of,
+    assess,
+    attest,
+    describe_people,
+    plan_ward,
+    weekdays_of,
+)
+from stromal.design.scenario import Scenario
+from stromal.endpoints.derive import derive_all
+from stromal.endpoints.screening import screen
+from stromal.protocol import Protocol
+from stromal.protocol.eligibility import Criterion
+from stromal.records.trial_records import About, TrialRecords
+from stromal.simulate.assumptions import SitePlan
+from stromal.simulate.course_kernels import ENDED, Cohort, Site, live, room_for_course
+from stromal.simulate.parameters import Parameter
+from stromal.simulate.population import draw_cohort, hazards_of, site_of, spells_of
+from stromal.simulate.recorded import Stretch, record_course, records_of
+
+__all__ = [
+    "ABOUT",
+    "STEPS",
+    "Bank",
+    "bank_of_frames",
+    "frames_of_bank",
+    "limits_of",
+    "make_bank",
+]
+
+STEPS = 2
+"""Steps of integration a day; see `stromal.simulate.marrow_kernels.run_day`."""
+ABOUT = About("synthetic", "Virtual participants: nobody lived this.")
+_BATCH = 4000
+_MOST_BATCHES = 250
+_HISTORY = ("measurements", "transfusions", "events", "medications")
+
+
+@dataclass(frozen=True)
+class Bank:
+    """People on the day of entry.
+
+    Parameters
+    ----------
+    cohort
+        Their keys, marrows, states and memory at the beginning of that day.
+    entry
+        That day, from day zero.
+    weekday
+        The weekday (Monday is 0) of their day zero.
+    people
+        Their baseline columns.
+    history
+        What the ward recorded before: tables with `p`, the place in the bank.
+    screened
+        How many people were simulated until the last of these had entered.
+    """
+
+    cohort: Cohort
+    entry: npt.NDArray[np.int32]
+    weekday: npt.NDArray[np.int64]
+    people: pl.DataFrame
+    history: Mapping[str, pl.DataFrame]
+    screened: int
+
+    @property
+    def size(self) -> int:
+        """How many people are in the bank."""
+        return len(self.entry)
+
+
+def make_bank(
+    protocol: Protocol,
+    scenario: Scenario,
+    values: Mapping[str, Parameter],
+    *,
+    seed: int,
+    biology: int,
+    size: int,
+) -> Bank:
+    """Simulate people until so many have entered.
+
+    1. People are numbered from 0; each lives on the ward's draws from day `begins` to the last day
+       on which one may enter.
+    2. The endpoint that opens the trial is derived from what the ward saw. The day of screening is
+       the first after the last record that decided it, `after` which the scenario waits; or the
+       fixed day of the scenario.
+    3. Who is alive, in remission and in follow-up on that day is screened: the protocol's criteria
+       are judged on what was recorded before that day. Who is eligible enters.
+
+    Raises
+    ------
+    UsageError
+        Too few enter, or nobody can be judged; the message says why.
+    """
+    maker = _Maker(protocol, scenario, values, seed, biology)
+    batch = size if maker.everyone_enters else _BATCH
+    found: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = []
+    entered, begin = 0, 0
+    for _ in range(_MOST_BATCHES):
+        numbers = np.arange(begin, begin + batch)
+        who, entry = maker.enter(numbers)
+        found.append((who, entry))
+        entered, begin = entered + who.size, begin + batch
+        if entered >= size:
+            break
+    if entered < size:
+        raise UsageError(
+            f"only {entered} of {begin:,} simulated people entered the trial, and the bank needs "
+            f"{size}; {maker.why_few()}"
+        )
+    who = np.concatenate([numbers for numbers, _ in found])[:size]
+    entry = np.concatenate([days for _, days in found])[:size]
+    cohort, history, people, weekday = maker.live_until(who, entry)
+    return Bank(cohort, entry, weekday, people, history, int(who[-1]) + 1)
+
+
+class _Maker:
+    """Makes a bank from one protocol, scenario and set of parameters."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        scenario: Scenario,
+        values: Mapping[str, Parameter],
+        seed: int,
+        biology: int,
+    ) -> None:
+        self.protocol, self.scenario, self.values = protocol, scenario, values
+        self.seed, self.biology = seed, biology
+        entry = scenario.entry
+        self.last = int(entry.by if entry.day is None else entry.day)  # type: ignore[arg-type]
+        self.width = self.last - scenario.begins + 1
+        self.verdicts: dict[str, int] = {}
+        self.reasons: dict[str, int] = {}
+
+    @property
+    def everyone_enters(self) -> bool:
+        """Whether nothing happens before entry that could keep people out."""
+        return self.width == 1
+
+    def why_few(self) -> str:
+        """Say why few entered."""
+        if not self.verdicts:
+            entry = self.scenario.entry
+            return (
+                f"`{entry.endpoint}` opened the trial for nobody up to day {entry.by}: look at the "
+                "ward's draws and at the parameters of the niche"
+            )
+        told = ", ".join(f"{number} {verdict}" for verdict, number in self.verdicts.items())
+        most = max(self.reasons, key=self.reasons.__getitem__, default="")
+        because = f"; most often because of: {most}" if most else ""
+        return (
+            f"of those screened {told}{because}. Give the baseline columns that the criteria need "
+            "under `people` of the scenario, or let it amend the criteria"
+        )
+
+    def enter(
+        self, numbers: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Give the numbers of those among these people who enter, and on which day."""
+        entry = self._opened(numbers)
+        opened = entry >= 0
+        who, days = numbers[opened], entry[opened]
+        if not who.size:
+            return who, days
+        cohort, history, people, weekday = self.live_until(who, days)
+        present = cohort.memory[:, ENDED] == 0.0
+        eligible = present & self._eligible(cohort, history, people, weekday, days, present)
+        return who[eligible], days[eligible]
+
+    def _opened(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Give the day on which the trial is open to each; -1 where it never is."""
+        entry, spec = self.scenario.entry, self.protocol.endpoints
+        if entry.endpoint is None:
+            return np.full(numbers.size, self.last, dtype=np.int32)
+        if entry.endpoint not in spec:
+            raise UsageError(
+                f"the scenario lets people enter by `{entry.endpoint}`, which is no endpoint of "
+                f"the protocol; there are: {', '.join(spec)}"
+            )
+        until = np.full(numbers.size, self.last + 1, dtype=np.int32)
+        _, history, people, weekday = self.live_until(numbers, until)
+        records = self._records(history, people, weekday, None, until)
+        derived = derive_all(self.protocol, records, only=[entry.endpoint]).derived
+        rows = derived[entry.endpoint].with_columns(
+            known=pl.col("because").list.eval(pl.element().cast(pl.Int32, strict=False)).list.max()
+        )
+        opens = pl.col("status").is_in(entry.is_) & pl.col("known").is_not_null()
+        days = rows.select(
+            pl.when(opens).then(pl.col("known") + 1 + entry.after)
+        ).to_series().fill_null(-1).to_numpy().astype(np.int32)  # fmt: skip
+        return np.where(days <= self.last, days, -1).astype(np.int32)
+
+    def live_until(
+        self, numbers: npt.NDArray[np.int64], until: npt.NDArray[np.int32]
+    ) -> tuple[Cohort, dict[str, pl.DataFrame], pl.DataFrame, npt.NDArray[np.int64]]:
+        """Let people live up to a day each; give them, their history, baseline and weekday."""
+        scenario = self.scenario
+        cohort = draw_cohort(self.seed, self.biology, numbers, self.values, scenario.immune)
+        weekday = weekdays_of(cohort.keys)
+        planned = plan_ward(self.protocol, scenario, weekday, self.width)
+        course = room_for_course(numbers.size, self.width)
+        first = np.full(numbers.size, scenario.begins, dtype=np.int32)
+        live(cohort, planned, np.zeros(planned.shape), first, until, self._ward(),
+             hazards_of(self.values), spells_of(scenario.spells), STEPS, course)  # fmt: skip
+        stretch = Stretch(course, np.arange(numbers.size), first, planned)
+        history = record_course([stretch], spells=scenario.spells, limits=limits_of(scenario.site))
+        return cohort, history, describe_people(cohort.keys, scenario), weekday
+
+    def _ward(self) -> Site:
+        """Give the site as it is before entry: it misses as the ward does and loses nobody."""
+        ward = self.scenario.ward
+        changes = {"drop_out": 0.0}
+        if ward is not None:
+            changes |= {"missed": ward.missed, "missed_when_well": ward.missed_when_well}
+        return site_of(self.scenario.site.model_copy(update=changes), self.values)
+
+    def _records(
+        self,
+        history: Mapping[str, pl.DataFrame],
+        people: pl.DataFrame,
+        weekday: npt.NDArray[np.int64],
+        entry: npt.NDArray[np.int32] | None,
+        until: npt.NDArray[np.int32],
+    ) -> TrialRecords:
+        """Make records of what was seen before a day each."""
+        size = people.height
+        table = people.with_columns(
+            pl.int_range(size).alias("p"),
+            day_zero_date=pl.lit(ORIGIN) + pl.duration(days=pl.lit(pl.Series(weekday))),
+            last_contact_day=pl.Series(until - 1 if entry is None else until),
+            complete_until_day=pl.Series(until - 1 if entry is None else until),
+            **anchors_of(self.protocol, self.scenario, entry, size),
+        )
+        ids = pl.int_range(size, eager=True).cast(pl.String).str.zfill(9)
+        tables = {
+            **history, "participants": table, "assessments": assess(size, self.scenario, until)
+        }  # fmt: skip
+        return records_of(self.protocol, tables, ids, ABOUT)
+
+    def _eligible(
+        self,
+        cohort: Cohort,
+        history: Mapping[str, pl.DataFrame],
+        people: pl.DataFrame,
+        weekday: npt.NDArray[np.int64],
+        entry: npt.NDArray[np.int32],
+        present: npt.NDArray[np.bool_],
+    ) -> npt.NDArray[np.bool_]:
+        """Judge the protocol's criteria on the day of entry, from what was recorded before."""
+        said = attest(cohort.keys, self.scenario, self.protocol, entry)
+        records = self._records({**history, "attestations": said}, people, weekday, entry, entry)
+        context = derive_all(self.protocol, records, only=_endpoints_of(self.protocol))
+        verdicts = screen(context)
+        for verdict, note in verdicts.filter(present).select("verdict", "note").iter_rows():
+            self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
+            if verdict != "eligible":
+                self.reasons[note] = self.reasons.get(note, 0) + 1
+        return (verdicts["verdict"] == "eligible").to_numpy()
+
+
+def limits_of(site: SitePlan) -> dict[str, float]:
+    """Give the laboratory's lower limits by analyte."""
+    return {"ANC": site.anc_limit, "PLT": site.platelet_limit}
+
+
+def _endpoints_of(protocol: Protocol) -> set[str]:
+    """Name the endpoints that the criteria of the population rest on."""
+    population = protocol.population
+    found: set[str] = set()
+
+    def walk(part: object) -> None:
+        if isinstance(part, dict):
+            for key, value in part.items():  # pyright: ignore[reportUnknownVariableType]
+                if key == "endpoint" and isinstance(value, str):
+                    found.add(value)
+                walk(value)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(part, list):
+            for value in part:  # pyright: ignore[reportUnknownVariableType]
+                walk(value)  # pyright: ignore[reportUnknownArgumentType]
+
+    criteria: list[Criterion] = [*population.inclusion, *population.exclusion]
+    for criterion in criteria:
+        walk(criterion.model_dump(mode="json", by_alias=True))
+    return found
+
+
+# --- as tables -------------------------------------------------------------------------------
+
+_PARTS = ("keys", "marrows", "states", "memory", "immune")
+
+
+def frames_of_bank(bank: Bank) -> dict[str, pl.DataFrame]:
+    """Give a bank as tables, which a file can hold."""
+    columns = [
+        pl.DataFrame(getattr(bank.cohort, part), schema=[
+            f"{part}_{i}" for i in range(getattr(bank.cohort, part).shape[1])
+        ])
+        for part in _PARTS
+    ]  # fmt: skip
+    people = pl.concat(
+        [
+            pl.DataFrame({"_entry": bank.entry, "_weekday": bank.weekday}).with_columns(
+                _screened=pl.lit(bank.screened, pl.Int64)
+            ),
+            *columns,
+            bank.people.rename(lambda name: f"people_{name}"),
+        ],
+        how="horizontal",
+    )
+    return {"people": people, **{name: bank.history[name] for name in _HISTORY}}
+
+
+def bank_of_frames(frames: Mapping[str, pl.DataFrame]) -> Bank:
+    """Make a bank again from its tables."""
+    people = frames["people"]
+
+    def part(name: str) -> np.ndarray:
+        columns = [c for c in people.columns if c.startswith(f"{name}_")]
+        return np.ascontiguousarray(people.select(columns).to_numpy())
+
+    baseline = [c for c in people.columns if c.startswith("people_")]
+    return Bank(
+        cohort=Cohort(*(part(name) for name in _PARTS)),
+        entry=people["_entry"].to_numpy().astype(np.int32),
+        weekday=people["_weekday"].to_numpy(),
+        people=people.select(baseline).rename(lambda name: name.removeprefix("people_")),
+        history={name: frames[name] for name in _HISTORY},
+        screened=int(people["_screened"][0]),
+    )
