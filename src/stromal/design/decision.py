@@ -382,6 +382,8 @@ def power_and_slopes(
     n: ArrayLike,
     control_rate: ArrayLike,
     control_n: ArrayLike,
+    *,
+    upwards: bool = False,
 ) -> tuple[Floats, Floats, Floats]:
     """Give the probability of rejecting, and how far a finite bank moves it.
 
@@ -393,6 +395,8 @@ def power_and_slopes(
     ----------
     decision, rate, n, control_rate, control_n
         As in `probability_of_rejecting`; for one arm the control arm has nobody.
+    upwards
+        Count only rejections upwards (see `rejection_region`).
 
     Returns
     -------
@@ -411,7 +415,8 @@ def power_and_slopes(
     order = np.argsort(which, kind="stable")
     ends = np.cumsum(np.bincount(which))
     for (a, b), rows in zip(pairs, np.split(order, ends[:-1]), strict=True):
-        hit = (_matrix(decision, int(a), int(b)) != 0).astype(np.float64)
+        region = _matrix(decision, int(a), int(b))
+        hit = (region == 1 if upwards else region != 0).astype(np.float64)
         chance, score = _binomial(int(a), q[rows])
         control_chance, control_score = _binomial(int(b), control_q[rows])
         reached = chance @ hit
