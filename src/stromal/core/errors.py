@@ -71,6 +71,10 @@ class _FaultyFileError(StromalError):
         self.faults = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[type[_FaultyFileError], tuple[tuple[Fault, ...]]]:
+        """Be sent between processes as the faults, not as their text."""
+        return type(self), (self.faults,)
+
 
 class ProtocolError(_FaultyFileError):
     """A protocol file that cannot be read; `faults` says where and why."""
