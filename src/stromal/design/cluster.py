@@ -7,6 +7,9 @@ the scheduler's port can run code there: use it inside a cluster's own network.
 
 from __future__ import annotations
 
+import logging
+import shutil
+import subprocess
 import sys
 from collections.abc import Generator
 from concurrent.futures import Executor
@@ -39,6 +42,7 @@ ONE_THREAD: Final = {
 }
 """What keeps the libraries of one worker to one processor, so that workers do not compete."""
 
+_NO_DASHBOARD: Final = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:+-]+$")]
 _Line = Annotated[str, StringConstraints(pattern=r"^[^\n\r]+$")]
 
@@ -57,7 +61,7 @@ class LocalCluster(Model):
 
 
 class SlurmCluster(Model):
-    """Dask workers in Slurm jobs.
+    """Dask workers in Slurm jobs, which find Python and stromal where this computer has them.
 
     Parameters
     ----------
@@ -109,13 +113,25 @@ def open_executor(cluster: Cluster) -> Generator[Executor, None, None]:
         The extra `cluster` is not installed.
     """
     distributed: Any = _imported("distributed")
-    with _started(cluster) as started, distributed.Client(started) as client:
+    with _quiet(), _started(cluster) as started, distributed.Client(started) as client:
         executor: Executor = client.get_executor(pure=False)
         try:
             yield executor
         except BaseException:
             executor.shutdown(wait=False)
             raise
+
+
+@contextmanager
+def _quiet() -> Generator[None, None, None]:
+    """Keep tornado from printing what a cancelled task leaves behind."""
+    logger = logging.getLogger("tornado.application")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def slurm_job_script(cluster: SlurmCluster) -> str:
@@ -136,39 +152,82 @@ def is_lost_worker(error: BaseException) -> bool:
 def _started(cluster: Cluster) -> AbstractContextManager[Any]:
     """Start the workers of a cluster."""
     if isinstance(cluster, SlurmCluster):
+        if shutil.which("sbatch") is None:
+            raise UsageError(
+                "Slurm's command 'sbatch' is not found on this computer. Start on a computer of "
+                "the cluster that submits jobs, or run without a cluster"
+            )
         started = _slurm(cluster)
+        try:
+            _refuse_what_slurm_refuses(str(started.job_script()))
+        except UsageError:
+            started.close()
+            raise
         started.scale(jobs=cluster.jobs)
         return started
     distributed: Any = _imported("distributed")
-    return distributed.LocalCluster(
-        n_workers=cluster.workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        env=ONE_THREAD,
+    with _settings():
+        return distributed.LocalCluster(
+            n_workers=cluster.workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            scheduler_kwargs=_NO_DASHBOARD,
+            silence_logs=logging.CRITICAL,
+        )
+
+
+def _settings() -> AbstractContextManager[Any]:
+    """Give the settings of Dask: nothing is served over HTTP, workers keep to one thread."""
+    dask: Any = _imported("dask")
+    return dask.config.set(
+        {
+            "distributed.scheduler.http.routes": [],
+            "distributed.worker.http.routes": [],
+            "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        }
     )
+
+
+def _refuse_what_slurm_refuses(script: str) -> None:
+    """Let Slurm judge a script before it is submitted: Dask waits for a refused job for ever."""
+    judged = subprocess.run(
+        ["sbatch", "--test-only"],  # noqa: S607 (wherever the cluster keeps it)
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if judged.returncode != 0:
+        raise UsageError(
+            f"Slurm refuses the job: {judged.stderr.strip()}. Mend the cluster's options (queue, "
+            "account, cores, memory, walltime, directives) and start again"
+        )
 
 
 def _slurm(cluster: SlurmCluster) -> Any:  # noqa: ANN401 (dask-jobqueue has no types)
     """Open a Slurm cluster without jobs."""
     jobqueue: Any = _imported("dask_jobqueue")
-    return jobqueue.SLURMCluster(
-        queue=cluster.queue,
-        account=cluster.account,
-        cores=cluster.cores,
-        processes=cluster.cores,
-        memory=cluster.memory,
-        walltime=cluster.walltime,
-        interface=cluster.interface,
-        job_name="stromal",
-        job_extra_directives=list(cluster.directives),
-        job_script_prologue=[
-            *(f"export {name}={value}" for name, value in ONE_THREAD.items()),
-            *cluster.before,
-        ],
-        worker_extra_args=["--no-dashboard"],
-        scheduler_options={"dashboard": False, "dashboard_address": None},
-    )
+    environment = {**ONE_THREAD, "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]"}
+    with _settings():
+        return jobqueue.SLURMCluster(
+            queue=cluster.queue,
+            account=cluster.account,
+            cores=cluster.cores,
+            processes=cluster.cores,
+            memory=cluster.memory,
+            walltime=cluster.walltime,
+            interface=cluster.interface,
+            job_name="stromal",
+            job_extra_directives=list(cluster.directives),
+            job_script_prologue=[
+                *(f"export {name}={value}" for name, value in environment.items()),
+                *cluster.before,
+            ],
+            worker_extra_args=["--no-dashboard"],
+            scheduler_options=_NO_DASHBOARD,
+            silence_logs="critical",
+        )
 
 
 def _imported(name: str) -> ModuleType:

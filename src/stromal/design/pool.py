@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import (
     BrokenExecutor,
@@ -177,7 +178,7 @@ def _made(
             yield from _completed(executor, tasks, _SameCode(work, code_version()))
     elif min(workers, len(tasks)) == 1:
         for task in tasks:
-            yield task.key, _done(work, task)
+            yield task.key, _raised(_done(work, task))
     else:
         with _process_pool(min(workers, len(tasks))) as executor:
             yield from _completed(executor, tasks, work)
@@ -187,7 +188,7 @@ def _completed(
     executor: Executor, tasks: Sequence[T], work: Callable[[T], Frames]
 ) -> Iterator[tuple[str, Frames]]:
     """Submit all tasks and give each result as it comes."""
-    waiting: dict[Future[Frames], str] = {}
+    waiting: dict[Future[Frames | StromalError], str] = {}
     try:
         with _one_thread_each():  # workers of a pool are started while tasks are submitted
             for task in tasks:
@@ -199,16 +200,22 @@ def _completed(
         yield key, _outcome(future, key)
 
 
-def _outcome(future: Future[Frames], key: str) -> Frames:
+def _outcome(future: Future[Frames | StromalError], key: str) -> Frames:
     """Give what a task came to, or say in words what happened to it."""
     try:
-        return future.result()
-    except StromalError:
-        raise
+        result = future.result()
     except (BrokenExecutor, CancelledError) as error:
         raise _lost(key) from error
     except Exception as error:
         raise (_lost(key) if is_lost_worker(error) else _failed(key, error)) from error
+    return _raised(result)
+
+
+def _raised(result: Frames | StromalError) -> Frames:
+    """Raise what was given back as an error."""
+    if isinstance(result, StromalError):
+        raise result
+    return result
 
 
 @dataclass(frozen=True)
@@ -228,14 +235,16 @@ class _SameCode(Generic[T]):
         return self.work(task)
 
 
-def _done(work: Callable[[T], Frames], task: T) -> Frames:
-    """Do a task; a failure that is no message for the user becomes one that names the task."""
+def _done(work: Callable[[T], Frames], task: T) -> Frames | StromalError:
+    """Do a task; a failure is given back as a message for the user, not raised in a worker."""
     try:
         return work(task)
-    except StromalError:
-        raise
-    except Exception as error:
-        raise _failed(task.key, error) from error
+    except StromalError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is told with the task's name)
+        failure = _failed(task.key, error)
+        failure.add_note(traceback.format_exc())  # for those who look for the fault in the code
+        return failure
 
 
 def _failed(key: str, error: Exception) -> StromalError:
