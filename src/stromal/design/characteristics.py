@@ -64,7 +64,7 @@ _ONE_SET = (
 )
 _BANK = (
     "What a finite bank adds to the error of one set, and what is taken from the spread of sets as "
-    "noise, is the most it can be: as if the banked state alone decided who succeeds."
+    "its noise, is the most it can be: as if the banked state alone decided who succeeds."
 )
 
 _NONE = Figure(None, None, None, None, 0, None)

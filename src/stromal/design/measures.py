@@ -196,8 +196,9 @@ def truth_rows(
 
     1. The estimate of a trial is events / n with the analysis's interval. A trial in which nobody
        was analysed reports none and is left out.
-    2. `bias`: the mean estimate less the truth. The truth's own error t (1 - t) / n is added;
-       trials and truth share a bank, whose error cancels.
+    2. `bias`: the mean estimate less the truth. The truth's own error t (1 - t) / n is added as
+       if it were of other people than the trials, which is the most it can be; trials and truth
+       share a bank, whose error cancels.
     3. `coverage`: the share of trials whose interval holds the truth, limits included.
     4. `true_rate`: the truth itself.
     """

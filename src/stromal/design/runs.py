@@ -80,8 +80,9 @@ def check_trials(trials: pl.DataFrame, decision: Decision) -> pl.DataFrame:
 
     1. There are trials, in the columns of `TRIALS_SCHEMA`; only `screened` and `duration_days`
        may be missing (nobody was enrolled).
-    2. Successes are from 0 to n. A trial has each arm once, and all trials of a scenario and
-       variant have the same arms, those of the decision among them.
+    2. Successes are from 0 to n. A trial has an arm at most once. Each scenario and variant has
+       the arms of the decision; a trial without a row of an arm that its others have had nobody
+       in it, and gets a row of zeros.
     3. Each variant has trials of the scenario `null`, with the same parameter sets as the
        variant's other scenarios.
 
@@ -100,12 +101,6 @@ def check_trials(trials: pl.DataFrame, decision: Decision) -> pl.DataFrame:
         frame.filter(pl.struct(keys).is_duplicated()), keys, "stands twice among the trials: {}"
     )
     arms = sorted(frame["arm"].unique())
-    lacking = (
-        frame.group_by([*SET, "trial"], maintain_order=True)
-        .agg("arm")
-        .filter(pl.col("arm").list.len() < pl.col("arm").list.explode().n_unique().over(CELL))
-    )
-    _refuse(lacking, [*SET, "trial"], "an arm is missing: {} has not the arms of the other trials")
     for arm in arms_of(decision, arms):
         there = frame.group_by(CELL, maintain_order=True).agg((pl.col("arm") == arm).any())
         _refuse(
@@ -114,7 +109,18 @@ def check_trials(trials: pl.DataFrame, decision: Decision) -> pl.DataFrame:
             f"the decision needs the arm '{arm}', which {{}} lacks; arms are {', '.join(arms)}",
         )
     _check_null(frame)
-    return frame
+    return _with_empty_arms(frame)
+
+
+def _with_empty_arms(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add the arms that nobody of a trial was allocated to, where other trials have them."""
+    arms = frame.select(*CELL, "arm").unique()
+    whole = frame.select(*SET, "trial").unique().join(arms, on=CELL)
+    if whole.height == frame.height:
+        return frame
+    counts = pl.col("n", "events", "enrolled").fill_null(0)
+    keys = [*SET, "trial", "arm"]
+    return whole.join(frame, on=keys, how="left").with_columns(counts).sort(keys)
 
 
 def _check_null(frame: pl.DataFrame) -> None:

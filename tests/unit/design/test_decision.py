@@ -268,7 +268,7 @@ def test_the_analysis_decided_on_is_a_proportion_of_the_protocol():
     protocol = read_protocol(Path(__file__).parents[3] / "studies" / "msc4pgf")
     rule = binomial().model_copy(update={"analysis": "platelet_response"})
     assert decided_analysis(rule, protocol).of == ["CR", "PR"]
-    with pytest.raises(UsageError, match="'response', which is not in the protocol; .*platelet_re"):
+    with pytest.raises(UsageError, match=r"'response', which is not in the protocol; its"):
         decided_analysis(binomial(), protocol)
     with pytest.raises(UsageError, match="not a proportion"):
         decided_analysis(rule.model_copy(update={"analysis": "neutrophil_recovery"}), protocol)
