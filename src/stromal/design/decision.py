@@ -10,9 +10,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
-from scipy import special, stats  # pyright: ignore[reportMissingTypeStubs]
 
 from stromal.core import UsageError
+from stromal.design.exact import (
+    TIE,
+    Floats,
+    Side,
+    binomial_and_score,
+    binomial_p_values,
+    fisher_p_values,
+)
 from stromal.protocol.analyses import ProportionAnalysis
 from stromal.protocol.fields import Model, Name
 from stromal.protocol.protocol import Protocol
@@ -29,15 +36,8 @@ __all__ = [
     "rejects",
 ]
 
-Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Directions: TypeAlias = NDArray[np.int8]
-Side = Literal["greater", "less", "two-sided"]
-
-_special = cast("Any", special)
-_stats = cast("Any", stats)
-
-_TIE = 1e-10  # relative: two probabilities this close are equal but for rounding
 
 
 class Decision(Model):
@@ -127,42 +127,8 @@ def p_values(decision: Decision, n: int, control_n: int | None = None) -> Floats
     if n == 0 or control_n == 0:
         return np.ones(n + 1 if control_n is None else (n + 1, control_n + 1))
     if control_n is None:
-        return _binomial_p(n, cast("float", decision.p0), decision.side)
-    return _fisher_p(n, control_n, decision.side)
-
-
-def _binomial_p(n: int, p0: float, side: Side) -> Floats:
-    """P values of 0 to n successes against p0."""
-    successes = np.arange(n + 1)
-    above: Floats = _stats.binom.sf(successes - 1, n, p0)
-    below: Floats = _stats.binom.cdf(successes, n, p0)
-    return _of_side(above, below, np.minimum(1.0, 2 * np.minimum(above, below)), side)
-
-
-def _of_side(above: Floats, below: Floats, both: Floats, side: Side) -> Floats:
-    return {"greater": above, "less": below, "two-sided": both}[side]
-
-
-def _fisher_p(n: int, control_n: int, side: Side) -> Floats:
-    """P values of every two by two table with these arms."""
-    everyone = n + control_n
-    succeeded = np.arange(everyone + 1)[:, None]
-    chances: Floats = _stats.hypergeom.pmf(np.arange(n + 1), everyone, succeeded, n)
-    if side == "greater":
-        by_margin = np.cumsum(chances[:, ::-1], axis=1)[:, ::-1]
-    elif side == "less":
-        by_margin = np.cumsum(chances, axis=1)
-    else:
-        by_margin = np.array([_no_more_probable(row) for row in chances])
-    events = np.arange(n + 1)[:, None]
-    return np.minimum(1.0, by_margin[events + np.arange(control_n + 1), events])
-
-
-def _no_more_probable(chances: Floats) -> Floats:
-    """For each outcome the probability of all that are no more probable."""
-    ordered = np.sort(chances)
-    reached = np.searchsorted(ordered, chances * (1 + _TIE), side="right")
-    return np.concatenate([[0.0], np.cumsum(ordered)])[reached]
+        return binomial_p_values(n, cast("float", decision.p0), decision.side)
+    return fisher_p_values(n, control_n, decision.side)
 
 
 def rejection_region(decision: Decision, n: int, control_n: int | None = None) -> Directions:
@@ -190,7 +156,7 @@ def rejection_region(decision: Decision, n: int, control_n: int | None = None) -
 
 @lru_cache(maxsize=4096)
 def _region(decision: Decision, n: int, control_n: int | None) -> Directions:
-    rejected = p_values(decision, n, control_n) <= decision.alpha * (1 + _TIE)
+    rejected = p_values(decision, n, control_n) <= decision.alpha * (1 + TIE)
     events = np.arange(n + 1, dtype=np.float64)
     if decision.side != "two-sided":
         above = np.full(rejected.shape, decision.side == "greater")
@@ -417,23 +383,10 @@ def power_and_slopes(
     for (a, b), rows in zip(pairs, np.split(order, ends[:-1]), strict=True):
         region = _matrix(decision, int(a), int(b))
         hit = (region == 1 if upwards else region != 0).astype(np.float64)
-        chance, score = _binomial(int(a), q[rows])
-        control_chance, control_score = _binomial(int(b), control_q[rows])
+        chance, score = binomial_and_score(int(a), q[rows])
+        control_chance, control_score = binomial_and_score(int(b), control_q[rows])
         reached = chance @ hit
         out[0, rows] = (reached * control_chance).sum(axis=1)
         out[1, rows] = ((score @ hit) * control_chance).sum(axis=1)
         out[2, rows] = (reached * control_score).sum(axis=1)
     return np.clip(out[0], 0.0, 1.0), out[1], out[2]
-
-
-def _binomial(n: int, rates: Floats) -> tuple[Floats, Floats]:
-    """Binomial probabilities of 0 to n at each rate, and those times the standardised score."""
-    events = np.arange(n + 1)
-    q = rates[:, None]
-    ways = _special.gammaln(n + 1) - _special.gammaln(events + 1) - _special.gammaln(n - events + 1)
-    log_chance = ways + _special.xlogy(events, q) + _special.xlog1py(n - events, -q)
-    chance: Floats = np.exp(log_chance)
-    width = np.sqrt(q * (1 - q))
-    inside = width > 0
-    score = np.where(inside, chance * (events - n * q) / np.where(inside, width, 1.0), 0.0)
-    return chance, score
