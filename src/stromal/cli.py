@@ -341,6 +341,59 @@ def analyze(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
 
 
 @app.command()
+def simulate(  # noqa: PLR0913, PLR0917  (one argument an option)
+    study: Study,
+    trials: Annotated[int, typer.Option(help="Trials of each scenario and variant.")] = 2000,
+    seed: Annotated[int, typer.Option(help="The seed: the same seed gives the same numbers.")] = 1,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--output", "-o", help="Write here: .json (all), .csv, .parquet, .svg, .png."),
+    ] = None,
+    grid: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="A file of scenarios and variants to be tried side by side."),
+    ] = None,
+    scenario: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Another scenario file than the study's own."),
+    ] = None,
+    folder: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--write", help="Write one trial as a study folder, and simulate no others."),
+    ] = None,
+    trial: Annotated[int, typer.Option(help="Which trial --write writes.")] = 0,
+    sets: Annotated[int, typer.Option(help="Calibrated parameter sets to use, at most.")] = 50,
+    bank: Annotated[int, typer.Option(help="People in the bank of each parameter set.")] = 250,
+    keep: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Keep results in this folder; a run that was stopped goes on from it."),
+    ] = None,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Processes; all processors where absent."),
+    ] = None,
+    cluster: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Run on the cluster that this file describes (stromal[cluster])."),
+    ] = None,
+) -> None:
+    """Do the trial thousands of times with virtual participants, and say what it would show.
+
+    `scenario.yaml` in the study folder says what is assumed. Nobody has measured the effect of MSC:
+    it is a scenario.
+    """
+    from stromal.cli_simulate import Place, simulate_command, write_command
+    from stromal.design.simulation import Budget
+
+    budget = Budget(trials=trials, sets=sets, bank=bank, seed=seed)
+    if folder is not None:
+        write_command(study, budget, folder, scenario=scenario, number=trial)
+        return
+    place = Place(keep, workers, cluster)
+    simulate_command(study, budget, place, scenario=scenario, grid=grid, output=output)
+
+
+@app.command()
 def report(
     study: Study,
     output: Annotated[

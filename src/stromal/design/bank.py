@@ -40,7 +40,9 @@ __all__ = [
     "ABOUT",
     "STEPS",
     "Bank",
+    "Biology",
     "bank_of_frames",
+    "endpoints_judged",
     "frames_of_bank",
     "limits_of",
     "make_bank",
@@ -52,6 +54,23 @@ ABOUT = About("synthetic", "Virtual participants: nobody lived this.")
 _BATCH = 4000
 _MOST_BATCHES = 250
 _HISTORY = ("measurements", "transfusions", "events", "medications")
+
+
+@dataclass(frozen=True)
+class Biology:
+    """A parameter set, and whose random numbers its people draw.
+
+    Parameters
+    ----------
+    values
+        The parameters.
+    seed, number
+        Whole numbers from 0; another number is another population under the same seed.
+    """
+
+    values: Mapping[str, Parameter]
+    seed: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -87,15 +106,7 @@ class Bank:
         return len(self.entry)
 
 
-def make_bank(
-    protocol: Protocol,
-    scenario: Scenario,
-    values: Mapping[str, Parameter],
-    *,
-    seed: int,
-    biology: int,
-    size: int,
-) -> Bank:
+def make_bank(protocol: Protocol, scenario: Scenario, biology: Biology, size: int) -> Bank:
     """Simulate people until so many have entered.
 
     1. People are numbered from 0; each lives on the ward's draws from day `begins` to the last day
@@ -111,7 +122,7 @@ def make_bank(
     UsageError
         Too few enter, or nobody can be judged; the message says why.
     """
-    maker = _Maker(protocol, scenario, values, seed, biology)
+    maker = _Maker(protocol, scenario, biology)
     batch = size if maker.everyone_enters else _BATCH
     found: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = []
     entered, begin = 0, 0
@@ -136,16 +147,8 @@ def make_bank(
 class _Maker:
     """Makes a bank from one protocol, scenario and set of parameters."""
 
-    def __init__(
-        self,
-        protocol: Protocol,
-        scenario: Scenario,
-        values: Mapping[str, Parameter],
-        seed: int,
-        biology: int,
-    ) -> None:
-        self.protocol, self.scenario, self.values = protocol, scenario, values
-        self.seed, self.biology = seed, biology
+    def __init__(self, protocol: Protocol, scenario: Scenario, biology: Biology) -> None:
+        self.protocol, self.scenario, self.biology = protocol, scenario, biology
         entry = scenario.entry
         self.last = int(entry.by if entry.day is None else entry.day)  # type: ignore[arg-type]
         self.width = self.last - scenario.begins + 1
@@ -214,14 +217,14 @@ class _Maker:
         self, numbers: npt.NDArray[np.int64], until: npt.NDArray[np.int32]
     ) -> tuple[Cohort, dict[str, pl.DataFrame], pl.DataFrame, npt.NDArray[np.int64]]:
         """Let people live up to a day each; give them, their history, baseline and weekday."""
-        scenario = self.scenario
-        cohort = draw_cohort(self.seed, self.biology, numbers, self.values, scenario.immune)
+        scenario, own = self.scenario, self.biology
+        cohort = draw_cohort(own.seed, own.number, numbers, own.values, scenario.immune)
         weekday = weekdays_of(cohort.keys)
         planned = plan_ward(self.protocol, scenario, weekday, self.width)
         course = room_for_course(numbers.size, self.width)
         first = np.full(numbers.size, scenario.begins, dtype=np.int32)
         live(cohort, planned, np.zeros(planned.shape), first, until, self._ward(),
-             hazards_of(self.values), spells_of(scenario.spells), STEPS, course)  # fmt: skip
+             hazards_of(own.values), spells_of(scenario.spells), STEPS, course)  # fmt: skip
         stretch = Stretch(course, np.arange(numbers.size), first, planned)
         history = record_course([stretch], spells=scenario.spells, limits=limits_of(scenario.site))
         return cohort, history, describe_people(cohort.keys, scenario), weekday
@@ -232,7 +235,7 @@ class _Maker:
         changes = {"drop_out": 0.0}
         if ward is not None:
             changes |= {"missed": ward.missed, "missed_when_well": ward.missed_when_well}
-        return site_of(self.scenario.site.model_copy(update=changes), self.values)
+        return site_of(self.scenario.site.model_copy(update=changes), self.biology.values)
 
     def _records(
         self,
@@ -269,7 +272,7 @@ class _Maker:
         """Judge the protocol's criteria on the day of entry, from what was recorded before."""
         said = attest(cohort.keys, self.scenario, self.protocol, entry)
         records = self._records({**history, "attestations": said}, people, weekday, entry, entry)
-        context = derive_all(self.protocol, records, only=_endpoints_of(self.protocol))
+        context = derive_all(self.protocol, records, only=endpoints_judged(self.protocol))
         verdicts = screen(context)
         for verdict, note in verdicts.filter(present).select("verdict", "note").iter_rows():
             self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
@@ -283,7 +286,7 @@ def limits_of(site: SitePlan) -> dict[str, float]:
     return {"ANC": site.anc_limit, "PLT": site.platelet_limit}
 
 
-def _endpoints_of(protocol: Protocol) -> set[str]:
+def endpoints_judged(protocol: Protocol) -> set[str]:
     """Name the endpoints that the criteria of the population rest on."""
     population = protocol.population
     found: set[str] = set()

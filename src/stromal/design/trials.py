@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from stromal.analysis.analyze import analysed_rows
-from stromal.design.bank import ABOUT, STEPS, Bank, limits_of
+from stromal.design.bank import ABOUT, STEPS, Bank, Biology, limits_of
 from stromal.design.plan import (
     ORIGIN,
     allocate,
@@ -28,12 +28,11 @@ from stromal.protocol import Protocol
 from stromal.records.anchors import anchor_days
 from stromal.records.trial_records import About, TrialRecords
 from stromal.simulate.course_kernels import NEVER, Cohort, Course, live, room_for_course
-from stromal.simulate.parameters import Parameter
 from stromal.simulate.population import hazards_of, site_of, spells_of, with_effect
 from stromal.simulate.recorded import Stretch, blood_bits, record_course, records_of
 from stromal.simulate.stream_kernels import key_table, uniform_table
 
-__all__ = ["TRUTHS", "Trials", "count_trials", "live_trials"]
+__all__ = ["TRUTHS", "Trials", "count_trials", "count_truths", "live_trials"]
 
 _BANKED, _ARRIVAL = 48, 49
 _MONTH = 30.4375
@@ -99,12 +98,10 @@ class Trials:
 def live_trials(
     protocol: Protocol,
     scenario: Scenario,
-    values: Mapping[str, Parameter],
+    biology: Biology,
     bank: Bank,
     numbers: npt.NDArray[np.int64],
     *,
-    seed: int,
-    biology: int,
     daily: bool = False,
 ) -> Trials:
     """Let virtual trials be lived.
@@ -117,7 +114,9 @@ def live_trials(
        is drawn on each of them and no draw is missed.
     """
     size = protocol.design.enrolment
-    keys = key_table(seed, biology, (numbers[:, None] * size + np.arange(size)).ravel())
+    keys = key_table(
+        biology.seed, biology.number, (numbers[:, None] * size + np.arange(size)).ravel()
+    )
     picked = (uniform_table(keys, 0, _BANKED, 1)[:, 0] * bank.size).astype(np.int64)
     entry, people = bank.entry[picked], bank.people[picked.tolist()]
     enrolled = _arrivals(keys, scenario, bank, size)
@@ -140,7 +139,7 @@ def live_trials(
         plan = plan.model_copy(update={"missed": 0.0, "missed_when_well": 0.0})
     cohort = with_effect(_resumed(bank, picked, keys), scenario.msc)
     live(cohort, planned, support_of(infusions, protocol, scenario, entry, width), entry,
-         (entry + width).astype(np.int32), site_of(plan, values), hazards_of(values),
+         (entry + width).astype(np.int32), site_of(plan, biology.values), hazards_of(biology.values),
          spells_of(scenario.spells), STEPS, course)  # fmt: skip
     ended = _last_day(course, entry, width)
     table = table.with_columns(

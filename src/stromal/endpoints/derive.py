@@ -38,7 +38,7 @@ from stromal.protocol.endpoints import (
 from stromal.protocol.provisos import EndpointProviso
 from stromal.records import TrialRecords
 
-__all__ = ["derive", "derive_all", "derive_endpoint", "order_of_derivation"]
+__all__ = ["built_on", "derive", "derive_all", "derive_endpoint", "order_of_derivation"]
 
 _FAMILIES: dict[type, Callable[[Context, str, Any], pl.DataFrame]] = {
     RecoveryEndpoint: derive_recovery,
@@ -86,13 +86,7 @@ def derive_all(
     With `only` these endpoints, and those they build on, are derived.
     """
     context = Context(protocol, records)
-    order = order_of_derivation(protocol)
-    if only is not None:
-        wanted = set(only)
-        for name in reversed(order):
-            wanted |= _needs(protocol.endpoints[name]) if name in wanted else set()
-        order = [name for name in order if name in wanted]
-    for name in order:
+    for name in order_of_derivation(protocol) if only is None else built_on(protocol, only):
         rows = derive_endpoint(context, name)
         if rows is not None:
             context = context.with_derived(name, rows)
@@ -131,6 +125,14 @@ def order_of_derivation(protocol: Protocol) -> list[str]:
             )
         order.extend(ready)
     return order
+
+
+def built_on(protocol: Protocol, names: Iterable[str]) -> list[str]:
+    """Name these endpoints and all that they build on, in the order of derivation."""
+    order, wanted = order_of_derivation(protocol), set(names)
+    for name in reversed(order):
+        wanted |= _needs(protocol.endpoints[name]) if name in wanted else set()
+    return [name for name in order if name in wanted]
 
 
 def _needs(endpoint: Endpoint) -> set[str]:

@@ -207,7 +207,7 @@ def complete_tables(
         if table.of_participants and rows.height:
             rows = _dated(table, rows.join(zero, on="p", maintain_order="left"))
         if table.of_participants:
-            number = pl.int_range(1, pl.len() + 1).cast(pl.String)
+            number = pl.int_range(1, pl.len() + 1).cast(pl.String).str.zfill(7)
             day = pl.col(table.moments[0].day).cast(pl.String)
             mark = pl.concat_str(pl.lit(f"{name}:"), number) if named else day
             rows = rows.with_columns(record_id=mark)
