@@ -28,8 +28,10 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from polars.exceptions import PanicException
+
 from stromal.core.errors import StromalError, UsageError
-from stromal.design.cluster import ONE_THREAD, Cluster, is_lost_worker, open_executor
+from stromal.design.cluster import ONE_THREAD, Cluster, SlurmCluster, is_lost_worker, open_executor
 from stromal.design.results_folder import (
     Frames,
     code_version,
@@ -174,8 +176,10 @@ def _made(
     if not tasks:
         return
     if cluster is not None:
+        elsewhere = isinstance(cluster, SlurmCluster)
         with open_executor(cluster) as executor:
-            yield from _completed(executor, tasks, _SameCode(work, code_version()))
+            sent = _SameCode(work, code_version()) if elsewhere else work
+            yield from _completed(executor, tasks, sent)
     elif min(workers, len(tasks)) == 1:
         for task in tasks:
             yield task.key, _raised(_done(work, task))
@@ -241,13 +245,13 @@ def _done(work: Callable[[T], Frames], task: T) -> Frames | StromalError:
         return work(task)
     except StromalError as error:
         return error
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is told with the task's name)
+    except (Exception, PanicException) as error:  # noqa: BLE001 (told with the task's name)
         failure = _failed(task.key, error)
         failure.add_note(traceback.format_exc())  # for those who look for the fault in the code
         return failure
 
 
-def _failed(key: str, error: Exception) -> StromalError:
+def _failed(key: str, error: BaseException) -> StromalError:
     """Say that a task failed, why, and what to do."""
     return StromalError(
         f"the task '{key}' failed: {type(error).__name__}: {error}. Results that were written are "

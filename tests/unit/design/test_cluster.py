@@ -23,7 +23,7 @@ from stromal.design.cluster import (
     slurm_job_script,
 )
 from stromal.design.pool import run_tasks
-from stromal.design.results_folder import checksum, join_frames
+from stromal.design.results_folder import checksum, code_version, join_frames
 from support.pool_work import Chunk, chunks, circumstances, simulated
 
 PLAN = {"protocol": "3f2a", "seed": 1}
@@ -246,6 +246,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_jobs_do_the_work_and_are_ended(slurm: Path) -> None:
     cluster = SLURM.model_copy(update={"cores": 1, "before": ()})
+    code_version.cache_clear()  # the files may have been edited since the first test
     results = run_tasks(chunks(4), simulated, cluster=cluster)
     expected = checksum(join_frames([simulated(task) for task in chunks(4)]))
     assert checksum(join_frames(results)) == expected
