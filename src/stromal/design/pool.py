@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import threading
@@ -184,8 +185,21 @@ def _made(
         for task in tasks:
             yield task.key, _raised(_done(work, task))
     else:
+        _refuse_what_cannot_be_sent(tasks, work)
         with _process_pool(min(workers, len(tasks))) as executor:
             yield from _completed(executor, tasks, work)
+
+
+def _refuse_what_cannot_be_sent(tasks: Sequence[T], work: Callable[[T], Frames]) -> None:
+    """Try to pickle all that will be sent: a pool that finds out in a thread ends untidily."""
+    for task in tasks:
+        try:
+            pickle.dumps((work, task))
+        except Exception as error:
+            raise StromalError(
+                f"the task '{task.key}' cannot be sent to another process: {error}. Its work must "
+                "be a function at the top of a module and its values plain; or use 1 worker"
+            ) from error
 
 
 def _completed(
