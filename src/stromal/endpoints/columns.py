@@ -16,6 +16,7 @@ from stromal.endpoints.days_kernels import (
     Days,
     Ints,
     Others,
+    Statuses,
     Values,
 )
 from stromal.endpoints.medications import courses, drug_days, unlogged_drug_days
@@ -36,6 +37,19 @@ __all__ = [
 _BLOOD = ("ANC", "PLT", "Hb", "WBC", "ARC", "ALC")
 _BOUNDED = {"ANC", "ALC"}
 """Analytes that the leucocytes of the same day bound from above."""
+_BOUND = ("low", "high", "censored", "value", "as_read", "record_id")
+"""What is kept of a count: the interval within which it lies, and what shows it."""
+
+
+@dataclass(frozen=True)
+class _Blood:
+    """What every rule on one analyte reads, and the rows that it stands for."""
+
+    counts: Counts
+    others: Others
+    planned: DayList
+    counted: pl.DataFrame
+    measured: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -44,44 +58,38 @@ class Columns:
 
     Parameters
     ----------
-    anchors, last
-        Each participant's anchor (from day zero; `NONE` without one) and the last day that is read
-        (from the anchor).
-    counts, others, planned, given, unlogged
-        Sorted columns; days count from day zero.
-    bounds
-        The rule, compiled.
+    inputs
+        What the kernels take, in their order; days count from day zero, the last day that is read
+        from the anchor (which is `NONE` where the participant has none).
     counted, measured
-        The rows of `counts` and of `others`, with `record_id` and `shown`.
+        The rows of the counts and of the other days: `record_id`, and what shows the count.
     """
 
-    anchors: Days
-    last: Days
-    counts: Counts
-    others: Others
-    planned: DayList
-    given: DayList
-    unlogged: DayList
-    bounds: Bounds
+    inputs: Inputs
     counted: pl.DataFrame
     measured: pl.DataFrame
 
-    @property
-    def inputs(self) -> Inputs:
-        """What the kernels take, in their order."""
-        return (
-            self.anchors, self.last, self.counts, self.others, self.planned, self.given,
-            self.unlogged, self.bounds,
-        )  # fmt: skip
-
-    def tell(self, source: pl.Series) -> pl.DataFrame:
-        """Give `record_id` and `shown` of counts by their source; see `days_kernels.Room`."""
-        own = _gathered(self.counted, source, pl.col("source"))
-        others = _gathered(self.measured, source, -2 - pl.col("source"))
-        return pl.select(
-            pl.coalesce(own["record_id"], others["record_id"]).alias("record_id"),
-            pl.coalesce(own["shown"], others["shown"]).alias("shown"),
+    def recorded(self, source: Ints) -> Statuses:
+        """Say whether counts have a record: 1 or 0, by their source (see `days_kernels.Room`)."""
+        own, others = (
+            rows.select(pl.col("record_id").is_not_null().cast(pl.Int8)).to_series()
+            for rows in (self.counted, self.measured)
         )
+        own, others = (np.append(flags.to_numpy(), np.int8(0)) for flags in (own, others))
+        return np.maximum(own[np.maximum(source, -1)], others[np.maximum(-2 - source, -1)])
+
+    def record_ids(self, source: Ints) -> pl.Series:
+        """Give the record of counts by their source, null for none."""
+        return self._tell(source, pl.col("record_id"))
+
+    def shown(self, source: Ints) -> pl.Series:
+        """Give counts as they were reported, by their source, null for none."""
+        return self._tell(source, _shown())
+
+    def _tell(self, source: Ints, what: pl.Expr) -> pl.Series:
+        own = _gathered(self.counted, source, what)
+        others = _gathered(self.measured, -2 - source, what)
+        return own.zip_with(own.is_not_null(), others)
 
 
 Inputs: TypeAlias = tuple[Days, Days, Counts, Others, DayList, DayList, DayList, Bounds]
@@ -129,8 +137,7 @@ def gather_columns(rule: CountRule, context: Context, anchor: str, last: pl.Data
         `p`, `last`: the last day that is read for each participant, from the anchor.
     """
     size = context.size
-    counted = context.kept("counts", rule.analyte, _build_counts)
-    measured = context.kept("others", rule.analyte, _build_others)
+    blood = context.kept("blood", rule.analyte, _build_blood)
     free = rule.without_transfusion
     none = pl.DataFrame(schema={"p": pl.Int64, "day": pl.Int32})
     given = unlogged = none
@@ -157,15 +164,27 @@ def gather_columns(rule: CountRule, context: Context, anchor: str, last: pl.Data
         )
     anchors = context.anchor(anchor)["anchor_day"].fill_null(NONE).cast(pl.Int32)
     until = context.participants.select("p").join(last, on="p", how="left").sort("p")["last"]
-    return Columns(
+    inputs = (
         anchors.to_numpy(),
         until.fill_null(-1).cast(pl.Int32).to_numpy(),
-        _as_counts(counted, size),
-        _as_others(measured, size, bounded=rule.analyte in _BOUNDED),
-        days_of_participants(context.planned_days(rule.analyte), size),
+        blood.counts,
+        blood.others,
+        blood.planned,
         days_of_participants(given, size),
         days_of_participants(unlogged, size),
         bounds,
+    )
+    return Columns(inputs, blood.counted, blood.measured)
+
+
+def _build_blood(context: Context, analyte: str) -> _Blood:
+    """Build what every rule on one analyte reads, from whatever anchor its days count."""
+    size = context.size
+    counted, measured = _build_counts(context, analyte), _build_others(context, analyte)
+    return _Blood(
+        _as_counts(counted, size),
+        _as_others(measured, size, bounded=analyte in _BOUNDED),
+        days_of_participants(context.planned_days(analyte), size),
         counted,
         measured,
     )
@@ -173,16 +192,22 @@ def gather_columns(rule: CountRule, context: Context, anchor: str, last: pl.Data
 
 def days_of_participants(rows: pl.DataFrame, size: int) -> DayList:
     """Give `p`, `day` as sorted columns, each day once."""
-    rows = rows.select("p", "day").unique().sort("p", "day")
-    return DayList(_offsets(rows["p"], size), rows["day"].cast(pl.Int32).to_numpy())
+    keys = rows["p"].cast(pl.Int64).to_numpy() * _DAYS + rows["day"].cast(pl.Int64).to_numpy()
+    if not (np.diff(keys) > 0).all():
+        keys = np.unique(keys)
+    p = (keys + _DAYS // 2) // _DAYS
+    return DayList(_offsets(pl.Series(p), size), (keys - p * _DAYS).astype(np.int32))
 
 
-def _gathered(rows: pl.DataFrame, source: pl.Series, index: pl.Expr) -> pl.DataFrame:
-    """Take rows at an index that follows from the source; null where it is negative."""
-    at = pl.DataFrame({"source": source}).select(
-        pl.when(index >= 0).then(index).alias("index")
-    )["index"]  # fmt: skip
-    return pl.DataFrame({name: rows[name].gather(at) for name in ("record_id", "shown")})
+_DAYS = 2**32
+"""More than twice the days, before and after day zero, that a record can hold."""
+
+
+def _gathered(rows: pl.DataFrame, index: Ints, what: pl.Expr) -> pl.Series:
+    """Tell something of rows at an index; null where it is negative."""
+    at = pl.Series(index)
+    columns = pl.col(what.meta.root_names()).gather(at.set(at < 0, None))
+    return rows.select(columns).select(what).to_series()
 
 
 def _offsets(p: pl.Series, size: int) -> Ints:
@@ -216,10 +241,7 @@ def _as_others(rows: pl.DataFrame, size: int, *, bounded: bool) -> Others:
 def _build_counts(context: Context, analyte: str) -> pl.DataFrame:
     """Give the day's count (the lowest of several): `p`, `day`, bounds, `record_id`, `shown`."""
     every = context.zero_dated("measurements").filter(pl.col("analyte") == analyte)
-    rows = _maybe_lower(_lowest(every), every)
-    return rows.select(
-        "p", "day", pl.col("low", "high").cast(pl.Float64), "censored", "record_id", shown=_shown()
-    )
+    return _maybe_lower(_lowest(every), every).select("p", "day", *_BOUND)
 
 
 def _build_others(context: Context, analyte: str) -> pl.DataFrame:
@@ -233,9 +255,7 @@ def _build_others(context: Context, analyte: str) -> pl.DataFrame:
         others.filter((pl.col("analyte") == "WBC") & (analyte in _BOUNDED))
         .sort("p", "day", "high", pl.col("censored") != "<", "record_id", nulls_last=True)
         .unique(["p", "day"], keep="first", maintain_order=True)
-        .select(
-            "p", "day", pl.col("high").cast(pl.Float64), "censored", "record_id", shown=_shown()
-        )
+        .select("p", "day", *_BOUND)
     )
     return days.join(leucocytes, on=["p", "day"], how="left", maintain_order="left")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -16,6 +16,7 @@ from stromal.protocol.schedule import draws_due
 from stromal.records import TrialRecords, anchor_days
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 __all__ = ["COUNTS_MISSING", "DIED_BEFORE", "NO_VERDICT", "Context", "derived_frame", "first_of"]
 
@@ -41,8 +42,8 @@ class Context:
     protocol: Protocol
     records: TrialRecords
     derived: dict[str, pl.DataFrame] = field(default_factory=dict[str, pl.DataFrame])
-    _kept: dict[tuple[str, ...], pl.DataFrame] = field(
-        default_factory=dict[tuple[str, ...], pl.DataFrame], repr=False, compare=False
+    _kept: dict[tuple[str, ...], Any] = field(
+        default_factory=dict[tuple[str, ...], Any], repr=False, compare=False
     )
 
     @cached_property
@@ -55,8 +56,8 @@ class Context:
         """Number of participants."""
         return self.participants.height
 
-    def _once(self, key: tuple[str, ...], build: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        """Build a frame that follows from protocol and records alone once for all endpoints."""
+    def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
+        """Build what follows from protocol and records alone once for all endpoints."""
         if key not in self._kept:
             self._kept[key] = build()
         return self._kept[key]
@@ -105,9 +106,7 @@ class Context:
             "p", "day", maintain_order=True
         )
 
-    def kept(
-        self, name: str, analyte: str, build: Callable[[Context, str], pl.DataFrame]
-    ) -> pl.DataFrame:
+    def kept(self, name: str, analyte: str, build: Callable[[Context, str], T]) -> T:
         """Give what follows from one analyte's records, built once for all endpoints."""
         return self._once((name, analyte), lambda: build(self, analyte))
 

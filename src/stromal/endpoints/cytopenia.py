@@ -165,7 +165,7 @@ def _runs(
     return pl.DataFrame(
         {
             "k": begins,
-            "p": series.rows["p"].to_numpy()[begins],
+            "p": series.p[begins],
             "onset": series.day[begins],
             "end": series.day[ends[begins]],
         }

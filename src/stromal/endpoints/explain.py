@@ -133,9 +133,7 @@ def _days(context: Context, endpoint: Endpoint, row: dict[str, Any]) -> pl.DataF
         case ResponseEndpoint(response=rule, assessed=assessed):
             _, high = assessment_window(assessed)
             parts = [
-                _told(name, level_series(context, level, assessed.from_)).filter(
-                    pl.col("day") <= high
-                )
+                _told(name, level_series(context, level, assessed)).filter(pl.col("day") <= high)
                 for name, level in rule.levels.items()
             ]
         case StateEndpoint():
@@ -167,10 +165,10 @@ def _days(context: Context, endpoint: Endpoint, row: dict[str, Any]) -> pl.DataF
 
 def _told(part: str, series: Series) -> pl.DataFrame:
     """Put a series into words."""
-    return series.rows.select(
+    return series.told.select(
         pl.lit(part).alias("part"),
         "day",
-        series.reasons.alias("seen"),
+        pl.col("reason").alias("seen"),
         pl.col("status").replace_strict(_WORDS, return_dtype=pl.String).alias("verdict"),
         "records",
     )

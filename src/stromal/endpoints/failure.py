@@ -183,22 +183,23 @@ def _counts(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame:
     by = int(endpoint.failure.by)
     series, _ = recovery_series(context, spec)
     told = (
-        series.rows.filter(
-            pl.col("status").is_in([PASS, FAIL]) & (pl.col("records").list.len() > 0)
-        )
-        .join(_shift(context, endpoint, spec), on="p")
-        .select("p", "status", "records", day=pl.col("day") + pl.col("shift"))
-        .sort("p", "day")
+        series.rows.with_row_index("row")
+        .filter(pl.col("status").is_in([PASS, FAIL]) & (pl.col("counted") > 0))
+        .join(_shift(context, endpoint, spec), on="p", maintain_order="left")
+        .select("p", "row", "status", day=pl.col("day") + pl.col("shift"))
         .with_columns(before=pl.col("day").shift(1).over("p").fill_null(0))
     )
     failing = pl.col("status") == FAIL
     needed = (pl.col("before") < by) & (pl.col("day") >= 0)
-    return told.group_by("p", maintain_order=True).agg(
+    found = told.group_by("p", maintain_order=True).agg(
         last_failure=pl.col("day").filter(failing).max(),
         silence=(pl.col("day") - pl.col("before") - 1).filter(needed).max(),
         fits=pl.lit(spec.recovery.span + 1),
-        last_records=pl.col("records").filter(failing & (pl.col("day") >= by)).first(),
+        row=pl.col("row").filter(failing & (pl.col("day") >= by)).first(),
     )
+    ended = found.drop_nulls("row")
+    records = ended.select("p", last_records=series.records(ended["row"].to_numpy()))
+    return found.drop("row").join(records, on="p", how="left", maintain_order="left")
 
 
 def days_of_failure(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame:
@@ -226,13 +227,12 @@ def days_of_failure(context: Context, endpoint: FailureEndpoint) -> pl.DataFrame
     if isinstance(spec, RecoveryEndpoint):
         series, _ = recovery_series(context, spec)
         words = {PASS: "recovered", FAIL: "not recovered"}
-        days = series.rows.with_columns(seen=series.reasons).join(_shift(context, endpoint, spec),
-                                                                  on="p")  # fmt: skip
+        days = series.told.join(_shift(context, endpoint, spec), on="p")
         seen.append(
             days.select(
                 part=pl.lit(""),
                 day=(pl.col("day") + pl.col("shift")).cast(pl.Int32),
-                seen="seen",
+                seen="reason",
                 verdict=pl.col("status").replace_strict(
                     words, default="open", return_dtype=pl.String
                 ),

@@ -121,7 +121,7 @@ def within_of(rule: Recovery) -> int:
 def _deciding(columns: Columns, sources: Ints, offsets: Ints) -> pl.Series:
     """List the record ids of every participant's run; null where there is none."""
     counts = np.diff(offsets)
-    ids = columns.tell(pl.Series(sources))["record_id"]
+    ids = columns.record_ids(sources)
     owner = np.repeat(np.arange(counts.size), counts)
     lists = pl.DataFrame({"p": owner, "id": ids}).group_by("p", maintain_order=True).agg("id")
     return (
@@ -158,10 +158,9 @@ def start_of(rule: Recovery, nadirs: Nadirs, unlogged: pl.Series, shown: pl.Seri
 
 def _shown(columns: Columns, nadirs: Nadirs) -> pl.Series:
     """Say each nadir's count as it was reported, or as what the leucocytes leave of it."""
-    source = pl.Series(nadirs.source)
-    told = pl.DataFrame({"shown": columns.tell(source)["shown"], "source": source})
+    told = pl.DataFrame({"shown": columns.shown(nadirs.source), "source": nadirs.source})
     bound = pl.format("at most {} (the leucocytes)", "shown")
-    return told.select(pl.when(source < -1).then(bound).otherwise("shown")).to_series()
+    return told.select(pl.when(pl.col("source") < -1).then(bound).otherwise("shown")).to_series()
 
 
 def _judge_nadir(frame: pl.DataFrame, within: int) -> pl.DataFrame:

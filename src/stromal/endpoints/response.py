@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,12 @@ from stromal.endpoints.context import COUNTS_MISSING, DIED_BEFORE, Context, deri
 from stromal.endpoints.kernels import FAIL, PASS, first_run, run_ending_within
 from stromal.endpoints.runs import describe_count, reading_limit
 from stromal.endpoints.series import Series, build_series
-from stromal.protocol.endpoints import AssessedBest, Level, ResponseEndpoint
+from stromal.protocol.endpoints import AssessedAt, AssessedBest, Level, ResponseEndpoint
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from stromal.endpoints.kernels import Ints
 
 __all__ = ["derive_response", "level_series"]
 
@@ -27,11 +33,13 @@ class _Judged:
     records: pl.Series
 
 
-def level_series(context: Context, level: Level, anchor: str) -> Series:
-    """Build the series that one level is judged on."""
-    _, last = reading_limit(context, anchor, [], level.counts)
+def level_series(context: Context, level: Level, assessed: AssessedAt | AssessedBest) -> Series:
+    """Build the series that one level is judged on: nothing after the assessment is read."""
+    _, last = reading_limit(context, assessed.from_, [], level.counts)
+    _, high = assessment_window(assessed)
+    last = last.with_columns(pl.min_horizontal("last", pl.lit(high, pl.Int32)))
     lines = level.lines or len(level.counts)
-    return build_series(level.counts, lines, context, anchor, last)
+    return build_series(level.counts, lines, context, assessed.from_, last)
 
 
 def derive_response(context: Context, name: str, endpoint: ResponseEndpoint) -> pl.DataFrame:
@@ -82,76 +90,65 @@ def derive_response(context: Context, name: str, endpoint: ResponseEndpoint) -> 
 
 def _judge(context: Context, level: Level, endpoint: ResponseEndpoint) -> _Judged:
     """Judge one level for all participants."""
-    series = level_series(context, level, endpoint.assessed.from_)
-    if isinstance(endpoint.assessed, AssessedBest):
-        return _best(series, level, int(endpoint.assessed.best_until), context)
+    assessed, held = endpoint.assessed, level.held
+    series = level_series(context, level, assessed)
+    if isinstance(assessed, AssessedBest):
+        return _best(series, level, int(assessed.best_until))
+    low, high = assessment_window(assessed)
+    if held is None:
+        return _on_one_day(series, level, low, int(assessed.at))
     size = context.size
-    low, high = assessment_window(endpoint.assessed)
-    if level.held is None:
-        return _on_one_day(series, level, low, high, int(endpoint.assessed.at), size)
-    held = level.held
     bounds = (np.full(size, low, dtype=np.int32), np.full(size, high, dtype=np.int32))
     first, last, possible = run_ending_within(
         series.offsets, series.day, series.status, *bounds, held.values, held.span, held.gap
     )
-    return _judged(series, first, last, pl.Series(possible == 1))
+    return _judged(series, first, last, possible == 1)
 
 
-def _best(series: Series, level: Level, until: int, context: Context) -> _Judged:
+def _best(series: Series, level: Level, until: int) -> _Judged:
     """Judge one level from the anchor to `until`: the first run, or day, complete by then."""
-    rows = series.rows.filter(pl.col("day") <= until)
-    offsets = np.searchsorted(rows["p"].to_numpy(), np.arange(context.size + 1)).astype(np.int64)
-    series = Series(rows, offsets)
-    held = level.held
+    offsets, held = series.offsets, level.held
     rule = (held.values, held.span, held.gap) if held is not None else (1, 0, 0)
-    start = np.zeros(context.size, dtype=np.int32)
-    stop = np.full(context.size, until, dtype=np.int32)
+    start = np.zeros(offsets.size - 1, dtype=np.int32)
+    stop = np.full(offsets.size - 1, until, dtype=np.int32)
     first, last = first_run(offsets, series.day, series.status, start, stop, *rule, False)
     favour = np.where(series.status == FAIL, FAIL, PASS).astype(np.int8)
     could, _ = first_run(offsets, series.day, favour, start, stop, *rule, False)
-    counted = rows.filter(pl.col("records").list.len() > 0)["p"].unique()
-    none = ~context.participants["p"].is_in(counted.implode())
-    return _judged(series, first, last, pl.Series(could >= 0) | none)
+    counted = np.append(0, np.cumsum(series.counted > 0))[offsets]
+    return _judged(series, first, last, (could >= 0) | (np.diff(counted) == 0))
 
 
-def _judged(series: Series, first: np.ndarray, last: np.ndarray, open_: pl.Series) -> _Judged:
+def _judged(series: Series, first: Ints, last: Ints, open_: npt.NDArray[np.bool_]) -> _Judged:
     """Turn the rows that decided into a verdict: true, unknown where left open, else false."""
-    rows = series.rows
-    holds = pl.select(
-        pl.when(pl.Series(first) >= 0).then(True).when(open_).then(None).otherwise(False)
-    ).to_series()
-    numbered = rows.with_row_index("i").with_columns(pl.col("i").cast(pl.Int64))
-    bounds = pl.DataFrame({"p": np.arange(first.size), "first": first, "last": last})
-    deciding = (
-        numbered.join(bounds.filter(pl.col("first") >= 0), on="p")
-        .filter(pl.col("i").is_between("first", "last") & (pl.col("status") == PASS))
-        .sort("p", "day")
-        .group_by("p", maintain_order=True)
-        .agg(
-            day=pl.col("day").first(),
-            end=pl.col("day").last(),
-            records=pl.col("records").list.explode(keep_nulls=False, empty_as_null=False),
-        )
-    )
-    found = bounds.join(deciding, on="p", how="left").sort("p")
-    return _Judged(holds, found["day"], found["end"], found["records"])
+    found = pl.DataFrame(
+        {"met": first >= 0, "open": open_, "first": first, "last": last}
+    ).with_columns(pl.col("first", "last").replace(-1, None))
+    day = pl.Series(series.day)
+    return _Judged(
+        found.select(
+            pl.when("met").then(True).when("open").then(None).otherwise(False)
+        ).to_series(),
+        day.gather(found["first"]),
+        day.gather(found["last"]),
+        series.records_of_runs(first, last),
+    )  # fmt: skip
 
 
-def _on_one_day(
-    series: Series, level: Level, low: int, high: int, target: int, size: int
-) -> _Judged:
+def _on_one_day(series: Series, level: Level, low: int, target: int) -> _Judged:
     """Judge a level on the day of the window nearest to the target with most of its counts."""
     visit = (
-        series.rows.with_row_index("i")
-        .filter(pl.col("day").is_between(low, high) & (pl.col("records").list.len() > 0))
+        series.rows.with_row_index("row")
+        .filter((pl.col("day") >= low) & (pl.col("counted") > 0))
         .with_columns(
-            missing=len(level.counts) - pl.col("records").list.len().cast(pl.Int32),
+            missing=len(level.counts) - pl.col("counted").cast(pl.Int32),
             away=(pl.col("day") - target).abs(),
         )
         .sort("p", "missing", "away", "day")
         .unique("p", keep="first", maintain_order=True)
     )
-    found = pl.DataFrame({"p": np.arange(size)}).join(visit, on="p", how="left").sort("p")
+    visit = visit.with_columns(records=series.records(visit["row"].to_numpy()))
+    people = pl.DataFrame({"p": np.arange(series.offsets.size - 1)})
+    found = people.join(visit, on="p", how="left", maintain_order="left")
     holds = found.select(
         pl.when(pl.col("status") == PASS)
         .then(True)

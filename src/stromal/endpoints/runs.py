@@ -15,7 +15,6 @@ from stromal.endpoints.kernels import (
     UNLOGGED,
     Days,
     Found,
-    Ints,
     RunCode,
     room_for_found,
     search_runs,
@@ -160,7 +159,7 @@ def derive_runs(  # noqa: PLR0913
         series.offsets, series.day, series.status, series.drawn, series.source,
         start.day, stop, compile_run(rule), found,
     )  # fmt: skip
-    records = _records(series, found.first, found.last)
+    records = series.records_of_runs(found.first, found.last)
     return decide_runs(
         found, records, rule, start, context.anchor(anchor),
         competing=competing, until=until, earliest=earliest,
@@ -342,18 +341,3 @@ def _note(is_: dict[str, pl.Expr], rule: RunRule, said: str, asked: str) -> pl.E
             else pl.format("{} cannot be shown: the draws are too few or too far apart.", rule_said)
         )
     )  # fmt: skip
-
-
-def _records(series: Series, first: Ints, last: Ints) -> pl.Series:
-    """Collect the ids of the counts from the first to the last row of each participant's run."""
-    rows = series.rows.with_row_index("i").with_columns(pl.col("i").cast(pl.Int64))
-    bounds = pl.DataFrame({"p": np.arange(first.size), "first": first, "last": last})
-    inside = (
-        rows.join(bounds, on="p")
-        .filter((pl.col("first") >= 0) & pl.col("i").is_between("first", "last"))
-        .filter(pl.col("status") == 1)
-        .sort("p", "day")
-        .group_by("p", maintain_order=True)
-        .agg(pl.col("records").list.explode(keep_nulls=False, empty_as_null=False))
-    )
-    return bounds.join(inside, on="p", how="left").sort("p")["records"]

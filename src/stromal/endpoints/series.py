@@ -17,83 +17,150 @@ Days without any row are days on which nothing was planned or measured.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from stromal.endpoints.columns import gather_columns, rows_at_most
-from stromal.endpoints.days_kernels import (
-    FAIL,
-    NONE,
-    PASS,
-    UNKNOWN,
-    UNLOGGED,
-    fill_all,
-    room_for,
-)
+from stromal.endpoints.columns import Columns, gather_columns, rows_at_most
+from stromal.endpoints.days_kernels import NONE, PASS, UNKNOWN, Room, fill_all, room_for
+from stromal.endpoints.series_kernels import find_days, merge_days
 from stromal.protocol.rules import CountRule
 
 if TYPE_CHECKING:
     from stromal.endpoints.context import Context
-    from stromal.endpoints.days_kernels import Days, Ints, Statuses, Values
+    from stromal.endpoints.days_kernels import Days, Ints, Statuses
 
-__all__ = ["Series", "build_series"]
+__all__ = ["Part", "Series", "build_series", "count_days", "merge_parts"]
+
+
+@dataclass(frozen=True)
+class Part(ABC):
+    """Days on which one count, or what supports it, says something.
+
+    Parameters
+    ----------
+    line
+        Number of the line of the rule that it belongs to.
+    offsets
+        Where each participant's rows begin.
+    day, status, drawn
+        Day from the anchor, sorted, and what it says; `drawn` is 1 where blood was counted.
+    counted
+        1 where the row has records.
+    """
+
+    line: int
+    offsets: Ints
+    day: Days
+    status: Statuses
+    drawn: Statuses
+    counted: Statuses
+
+    @abstractmethod
+    def records(self, at: Ints) -> pl.DataFrame:
+        """Give the records of some rows, those of -1 none: `row` (its place in `at`), `id`."""
+
+    @abstractmethod
+    def reasons(self, at: Ints) -> pl.Series:
+        """Say why the status of some rows is what it is; null where the row is -1."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Rows of all participants, sorted by participant and day, and their offsets.
+    """Days of all participants, sorted by participant and day, and their offsets.
 
-    `rows` has `p` (participant's index in the context), `day` (from the endpoint's anchor),
-    `status`, `height` (the single count, NaN for compound rules), `below` (1 where the count itself
-    fails), `drawn` (1 where blood was counted on that day), `records` (ids of the counts of the
-    day).
+    Parameters
+    ----------
+    offsets
+        Where each participant's rows begin.
+    day, status, drawn
+        Day from the endpoint's anchor, what it says, 1 where blood was counted on it.
+    counted
+        How many counts of the day, or supports of it, have records.
+    parts
+        What the rows were merged from: their records and reasons are looked up when asked for.
     """
 
-    rows: pl.DataFrame
     offsets: Ints
-    parts: tuple[pl.DataFrame, ...] = ()
+    day: Days
+    status: Statuses
+    drawn: Statuses
+    counted: Statuses
+    parts: tuple[Part, ...]
 
     @property
-    def day(self) -> Days:
-        """Day of each row."""
-        return self.rows["day"].to_numpy()
-
-    @property
-    def status(self) -> Statuses:
-        """Status of each row."""
-        return self.rows["status"].to_numpy()
-
-    @property
-    def height(self) -> Values:
-        """Count of each row, NaN where it has none."""
-        return self.rows["height"].to_numpy()
-
-    @property
-    def drawn(self) -> Statuses:
-        """1 on days on which blood was counted."""
-        return self.rows["drawn"].to_numpy()
+    def p(self) -> Ints:
+        """Participant of each row, by the index in the context."""
+        return np.repeat(np.arange(self.offsets.size - 1), np.diff(self.offsets))
 
     @property
     def source(self) -> Ints:
         """-1 on days without a count, else 0."""
-        return self.rows.select(
-            pl.when(pl.col("records").list.len() > 0).then(0).otherwise(-1).cast(pl.Int64)
-        ).to_series().to_numpy()  # fmt: skip
+        return np.where(self.counted > 0, 0, -1)
 
     @property
-    def reasons(self) -> pl.Series:
-        """Why each row's status is what it is, in words."""
-        told = pl.concat(part.select("p", "day", reason=_reason()) for part in self.parts)
-        if len(self.parts) > 1:
-            told = told.group_by("p", "day", maintain_order=True).agg(
-                pl.col("reason").str.join("; ")
-            )
-        return self.rows.select("p", "day").join(
-            told, on=["p", "day"], how="left", maintain_order="left"
-        )["reason"]  # fmt: skip
+    def rows(self) -> pl.DataFrame:
+        """The rows: `p`, `day`, `status`, `counted`."""
+        columns = {"p": self.p, "day": self.day, "status": self.status, "counted": self.counted}
+        return pl.DataFrame(columns)
+
+    @property
+    def told(self) -> pl.DataFrame:
+        """The rows with `records` (ids of the day's counts) and `reason` (in words)."""
+        every = np.arange(self.day.size)
+        return self.rows.with_columns(records=self.records(every), reason=self._reasons(every))
+
+    def records(self, at: Ints) -> pl.Series:
+        """List the ids of the records of some rows."""
+        return self._lists(at, np.arange(at.size), at.size).fill_null([])
+
+    def records_of_runs(self, first: Ints, last: Ints) -> pl.Series:
+        """List the ids on the passing days of each participant's run; null where there is none.
+
+        `first`, `last`: first and last row of the run; -1 where there is none.
+        """
+        length = np.where(first >= 0, last - first + 1, 0)
+        before = np.cumsum(length) - length
+        at: Ints = np.arange(int(np.sum(length))) + np.repeat(first - before, length)
+        at = at[self.status[at] == PASS]
+        lists = self._lists(at, self._days(at)[0], first.size)
+        return lists.zip_with(pl.Series(first < 0), lists.fill_null([]))
+
+    def _lists(self, at: Ints, owner: Ints, size: int) -> pl.Series:
+        """List the ids of the records of some rows by the rows' owners, 0 to `size` - 1."""
+        p, day = self._days(at)
+        ids = pl.concat(
+            part.records(find_days(part.offsets, part.day, p, day)) for part in self.parts
+        ).sort("row", maintain_order=True)
+        lists = ids.group_by(
+            pl.Series("owner", owner).gather(ids["row"]), maintain_order=True
+        ).agg("id")  # fmt: skip
+        owners = pl.DataFrame({"owner": np.arange(size)})
+        return owners.join(lists, on="owner", how="left", maintain_order="left")["id"]
+
+    def _days(self, at: Ints) -> tuple[Ints, Days]:
+        """Give participant and day of some rows."""
+        return np.searchsorted(self.offsets, at, side="right") - 1, self.day[at]
+
+    def _reasons(self, at: Ints) -> pl.Series:
+        """Say why the status of some rows is what it is."""
+        p, day = self._days(at)
+        lines: dict[int, list[pl.Series]] = {}
+        for part in self.parts:
+            reasons = part.reasons(find_days(part.offsets, part.day, p, day))
+            lines.setdefault(part.line, []).append(reasons)
+        joined = [_joined(reasons, ", ") for reasons in lines.values()]
+        return _joined(joined, "; ")
+
+
+def _joined(parts: list[pl.Series], separator: str) -> pl.Series:
+    """Join the texts that are there; null where none is."""
+    frame = pl.DataFrame([part.alias(str(number)) for number, part in enumerate(parts)])
+    text = pl.concat_str(pl.all(), separator=separator, ignore_nulls=True)
+    return frame.select(pl.when(~pl.all_horizontal(pl.all().is_null())).then(text)).to_series()
 
 
 def build_series(
@@ -115,98 +182,78 @@ def build_series(
         `p`, `last`: the last day that is read for each participant (a competing event, the end of
         what is recorded).
     """
-    parts = tuple(_one_count(rule, context, anchor, last) for rule in counts)
-    rows = parts[0].with_columns(
-        records=pl.concat_list("record_id").list.drop_nulls()
-    ) if len(parts) == 1 else _together(parts, lines)  # fmt: skip
-    rows = rows.select("p", "day", "status", "height", "below", "drawn", "records")
-    offsets = np.searchsorted(rows["p"].to_numpy(), np.arange(context.size + 1)).astype(np.int64)
-    return Series(rows, offsets, parts)
+    parts = [count_days(n, rule, context, anchor, last) for n, rule in enumerate(counts)]
+    return merge_parts(parts, lines, len(counts))
 
 
-def _together(parts: tuple[pl.DataFrame, ...], lines: int) -> pl.DataFrame:
-    """Put the rows of several counts together: a day meets the rule where `lines` of them do."""
-    keys = [_keys(part) for part in parts]
-    every = np.sort(np.concatenate(keys), kind="stable")  # sorted stretches are merged
-    days = every[np.diff(every, prepend=-1) > 0]
-    told = {status: np.zeros(days.size, dtype=np.int32) for status in (PASS, FAIL, UNLOGGED)}
-    below, drawn = (np.zeros(days.size, dtype=np.int8) for _ in range(2))
-    ids: list[pl.Series] = []
-    for number, (part, key) in enumerate(zip(parts, keys, strict=True)):
-        at = np.searchsorted(days, key)
-        for status, count in told.items():
-            count[at] += part["status"].to_numpy() == status
-        below[at] |= part["below"].to_numpy()
-        drawn[at] |= part["drawn"].to_numpy()
-        place = np.full(days.size, -1, dtype=np.int64)
-        place[at] = np.arange(at.size)
-        found = pl.Series(place)
-        ids.append(part["record_id"].gather(found.set(found < 0, None)).alias(str(number)))
-    status = np.select(
-        [told[PASS] >= lines, len(parts) - told[FAIL] < lines, told[UNLOGGED] > 0],
-        [PASS, FAIL, UNLOGGED],
-        UNKNOWN,
+def merge_parts(parts: list[Part], needed: int, lines: int) -> Series:
+    """Merge the days of the parts of a rule, of whose `lines` at least `needed` must hold."""
+    sizes = np.array([part.day.size for part in parts])
+    starts = np.stack([part.offsets for part in parts]) + (np.cumsum(sizes) - sizes)[:, None]
+    day, status, drawn, counted = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("day", "status", "drawn", "counted")
     )
-    return pl.DataFrame(
-        {
-            "p": days // _DAYS,
-            "day": (days % _DAYS).astype(np.int32),
-            "status": status.astype(np.int8),
-            "height": np.full(days.size, np.nan),
-            "below": below,
-            "drawn": drawn,
-            "records": pl.DataFrame(ids).select(
-                pl.concat_list(pl.all()).list.drop_nulls()
-            ).to_series(),
-        }
-    )  # fmt: skip
+    out = [np.empty_like(column) for column in (day, status, drawn, counted)]
+    offsets = merge_days(starts, day, status, drawn, counted, lines, needed, *out)
+    return Series(offsets, *(column[: offsets[-1]] for column in out), parts=tuple(parts))
 
 
-def _keys(part: pl.DataFrame) -> Ints:
-    """Give one number for every participant and day, in their order."""
-    return part["p"].to_numpy() * _DAYS + part["day"].to_numpy()
-
-
-_DAYS = 2**32
-"""More than the days, which are not negative here, that a series can have."""
-
-
-def _one_count(rule: CountRule, context: Context, anchor: str, last: pl.DataFrame) -> pl.DataFrame:
-    """Build one count's rows: at most one a participant and day, status of that count alone."""
+def count_days(
+    line: int, rule: CountRule, context: Context, anchor: str, last: pl.DataFrame
+) -> Part:
+    """Give the days of one count; parameters are those of `build_series`."""
     columns = gather_columns(rule, context, anchor, last)
     room = room_for(int(rows_at_most(columns.inputs).sum()))
     offsets = fill_all(*columns.inputs, room)
-    size = int(offsets[-1])
-    rows = pl.DataFrame({name: column[:size] for name, column in room._asdict().items()})
-    p = np.repeat(np.arange(context.size), np.diff(offsets))
-    told = columns.tell(rows["source"])
-    given = "" if rule.without_transfusion is None else rule.without_transfusion.product
-    drug = "" if rule.without_drug is None else rule.without_drug.name
-    return rows.with_columns(
-        p=pl.Series(p, dtype=pl.Int64),
-        record_id=told["record_id"],
-        shown=told["shown"],
-        analyte=pl.lit(rule.analyte),
-        given_as=pl.lit(f"{drug} given" if drug else f"{given} transfused".replace("_", " ")),
-        missing=pl.lit(drug or f"{given} transfusions".replace("_", " ")),
-    )
+    rows = slice(0, offsets[-1])
+    day, status, drawn = room.day[rows], room.status[rows], room.drawn[rows]
+    counted = columns.recorded(room.source[rows])
+    return _Counted(line, offsets, day, status, drawn, counted, rule, columns, room)
 
 
-def _reason() -> pl.Expr:
+@dataclass(frozen=True)
+class _Counted(Part):
+    """Days of a count."""
+
+    rule: CountRule
+    columns: Columns
+    room: Room
+
+    def records(self, at: Ints) -> pl.DataFrame:
+        """Give the day's count."""
+        ids = self.columns.record_ids(np.append(self.room.source, -1)[at])
+        return pl.DataFrame({"row": np.arange(at.size), "id": ids}).drop_nulls("id")
+
+    def reasons(self, at: Ints) -> pl.Series:
+        """Say what was counted, planned or transfused."""
+        rows = pl.DataFrame(
+            {name: np.append(column, -1)[at] for name, column in self.room._asdict().items()}
+        ).with_columns(at=at, shown=self.columns.shown(np.append(self.room.source, -1)[at]))
+        return rows.select(pl.when(pl.col("at") >= 0).then(_reason(self.rule))).to_series()
+
+
+def _reason(rule: CountRule) -> pl.Expr:
     """Say why a row's status is what it is."""
-    source = pl.col("source")
+    drug, free = rule.without_drug, rule.without_transfusion
+    product = "" if free is None else free.product.replace("_", " ")
+    given_as = f"{product} transfused" if drug is None else f"{drug.name} given"
+    missing = f"{product} transfusions" if drug is None else drug.name
+    seen = pl.col("shown").is_not_null()
+    drawn = pl.col("drawn") == 1
     counted = (
-        pl.when(pl.col("shown").is_not_null() & (source < -1))
-        .then(pl.format("{} at most the leucocytes, {}", "analyte", "shown"))
-        .when(pl.col("shown").is_not_null())
-        .then(pl.format("{} {}", "analyte", "shown"))
-        .when(pl.col("drawn") == 1)
-        .then(pl.format("{} not measured", "analyte"))
+        pl.when(seen & (pl.col("source") < -1))
+        .then(pl.format("{} at most the leucocytes, {}", pl.lit(rule.analyte), "shown"))
+        .when(seen)
+        .then(pl.format("{} {}", pl.lit(rule.analyte), "shown"))
+        .when(drawn)
+        .then(pl.lit(f"{rule.analyte} not measured"))
     )
-    given = pl.when(pl.col("given") != NONE).then(pl.format("{} on day {}", "given_as", "given"))
-    unlogged = pl.when(pl.col("unlogged") == 1).then(pl.format("{} not logged", "missing"))
-    bare = pl.col("shown").is_null() & (pl.col("drawn") == 0)
-    planned = pl.when(bare & (pl.col("status") == UNKNOWN)).then(
-        pl.format("{} planned, not drawn", "analyte")
+    given = pl.when(pl.col("given") != NONE).then(
+        pl.format("{} on day {}", pl.lit(given_as), "given")
+    )
+    unlogged = pl.when(pl.col("unlogged") == 1).then(pl.lit(f"{missing} not logged"))
+    planned = pl.when(~seen & ~drawn & (pl.col("status") == UNKNOWN)).then(
+        pl.lit(f"{rule.analyte} planned, not drawn")
     )
     return pl.concat_str(counted, planned, given, unlogged, separator=", ", ignore_nulls=True)

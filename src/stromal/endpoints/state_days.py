@@ -52,10 +52,10 @@ def _days(context: Context, endpoint: StateEndpoint, part: str, rule: StateRule)
     """Give the days of one rule."""
     if isinstance(rule, CountsHold | NoLonger):
         series = state_series(context, endpoint, rule)
-        return series.rows.select(
+        return series.told.select(
             pl.lit(part).alias("part"),
             "day",
-            series.reasons.alias("seen"),
+            pl.col("reason").alias("seen"),
             pl.col("status").replace_strict(_WORDS, return_dtype=pl.String).alias("verdict"),
             "records",
         )

@@ -97,9 +97,9 @@ def state_series(context: Context, endpoint: StateEndpoint, rule: CountsHold | N
     series = build_series(counts.counts, counts.lines, context, endpoint.from_, last)
     if isinstance(rule, CountsHold):
         return series
-    turned = pl.when(pl.col("status") == PASS).then(FAIL).when(pl.col("status") == FAIL).then(PASS)
-    rows = series.rows.with_columns(status=turned.otherwise("status").cast(pl.Int8))
-    return replace(series, rows=rows)
+    passes, fails = series.status == PASS, series.status == FAIL
+    turned = np.select([passes, fails], [FAIL, PASS], series.status)
+    return replace(series, status=turned.astype(np.int8))
 
 
 def offsets_of(rows: pl.DataFrame, size: int) -> Ints:
@@ -129,6 +129,7 @@ def _runs(series: Series, rule: CountsHold | NoLonger) -> Judged:
         complete=pl.Series(complete), length=pl.Series(until.astype(np.int32)) - pl.col("day")
     )
     begun = rows.filter(pl.col("complete") >= 0)
+    shown = series.status == PASS
     telling = rows.filter(pl.col("status").is_in([PASS, FAIL]))
     return Judged(
         chances=begun.select("p", early="day", late="day", length="length"),
@@ -137,7 +138,9 @@ def _runs(series: Series, rule: CountsHold | NoLonger) -> Judged:
             from_day=pl.col("day").min(), to_day=pl.col("day").max()
         ),
         failing=_days(rows.filter(pl.col("status") == FAIL)),
-        evidence=rows.filter(pl.col("status") == PASS).select("p", "day", "records"),
+        evidence=rows.filter(pl.Series(shown)).select(
+            "p", "day", records=series.records(np.flatnonzero(shown))
+        ),
     )
 
 

@@ -192,7 +192,7 @@ def _with_last_failure(context: Context, name: str, frame: pl.DataFrame) -> pl.D
     else:
         return frame.with_columns(last_failure=pl.lit(None, pl.Int32))
     last = (
-        series.rows.filter((pl.col("status") == FAIL) & (pl.col("records").list.len() > 0))
+        series.rows.filter((pl.col("status") == FAIL) & (pl.col("counted") > 0))
         .group_by("p")
         .agg(last_failure=pl.col("day").max())
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -11,22 +12,36 @@ from stromal.endpoints.context import Context
 from stromal.endpoints.kernels import FAIL, PASS, UNKNOWN, UNLOGGED
 from stromal.endpoints.medications import courses, drug_days, unlogged_drug_days
 from stromal.endpoints.runs import describe_count
-from stromal.endpoints.series import Series, build_series
+from stromal.endpoints.series import Part, Series, count_days, merge_parts
+from stromal.endpoints.series_kernels import find_days
 from stromal.protocol.provisos import Line, Support
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from stromal.endpoints.days_kernels import Ints
 
 __all__ = ["build_supported", "describe_line", "supported_days"]
 
-_ROWS = ("p", "day", "status", "below", "drawn", "records")
-
 
 @dataclass(frozen=True)
-class _Supported(Series):
-    """A series whose rows say themselves why their status is what it is."""
+class _Supported(Part):
+    """Days that are supported: `given` lists the ids of the records, `told` says them."""
 
-    @property
-    def reasons(self) -> pl.Series:
-        """Why each row's status is what it is, in words."""
-        return self.rows["reason"]
+    support: pl.DataFrame
+
+    def records(self, at: Ints) -> pl.DataFrame:
+        """Give the transfusions or drugs."""
+        rows = self._taken(at).select(row=np.arange(at.size), id="given")
+        return rows.drop_nulls("id").explode("id")
+
+    def reasons(self, at: Ints) -> pl.Series:
+        """Say what was given, and when."""
+        return self._taken(at)["told"]
+
+    def _taken(self, at: Ints) -> pl.DataFrame:
+        index = pl.Series(at)
+        return self.support.select(pl.col("given", "told").gather(index.set(index < 0, None)))
 
 
 def describe_line(line: Line) -> str:
@@ -65,95 +80,66 @@ def build_supported(
 
     Parameters are those of `stromal.endpoints.series.build_series`.
     """
-    if not any(line.or_supported or line.and_supported for line in lines):
-        return build_series(list(lines), needed, context, anchor, last)
-    rows = (
-        pl.concat(_line(line, context, anchor, last) for line in lines)
-        .group_by("p", "day")
-        .agg(
-            passing=(pl.col("status") == PASS).sum().cast(pl.Int32),
-            failing=(pl.col("status") == FAIL).sum().cast(pl.Int32),
-            unlogged=(pl.col("status") == UNLOGGED).any(),
-            below=pl.col("below").max(),
-            drawn=pl.col("drawn").max(),
-            records=pl.col("records").list.explode(keep_nulls=False, empty_as_null=False),
-            reason=pl.col("reason").str.join("; "),
-        )
-        .with_columns(
-            status=pl.when(pl.col("passing") >= needed)
-            .then(PASS)
-            .when(len(lines) - pl.col("failing") < needed)
-            .then(FAIL)
-            .when("unlogged")
-            .then(UNLOGGED)
-            .otherwise(UNKNOWN)
-            .cast(pl.Int8),
-            height=pl.lit(float("nan")),
-        )
-        .select("p", "day", "status", "height", "below", "drawn", "records", "reason")
-        .sort("p", "day")
-    )
-    offsets = np.searchsorted(rows["p"].to_numpy(), np.arange(context.size + 1)).astype(np.int64)
-    return _Supported(rows, offsets)
+    parts: list[Part] = []
+    for number, line in enumerate(lines):
+        part = count_days(number, line, context, anchor, last)
+        support = line.or_supported or line.and_supported
+        parts += [part] if support is None else _line(part, line, support, context, anchor, last)
+    return merge_parts(parts, needed, len(lines))
 
 
-def _line(line: Line, context: Context, anchor: str, last: pl.DataFrame) -> pl.DataFrame:
-    """Build the rows of one line."""
-    series = build_series([line], 1, context, anchor, last)
-    rows = series.rows.select(_ROWS).with_columns(reason=series.reasons)
-    support = line.or_supported or line.and_supported
-    if support is None:
-        return rows
+def _line(
+    count: Part, line: Line, support: Support, context: Context, anchor: str, last: pl.DataFrame
+) -> list[Part]:
+    """Give the days of a count as its support leaves them, and the days of the support.
+
+    Of the two one judges a day; the other is `UNKNOWN` there, which settles nothing.
+    """
     given = (
         supported_days(support, context, anchor)
         .join(last, on="p")
         .filter(pl.col("day").is_between(0, pl.col("last")))
-        .select("p", "day", "given", "told")
+        .sort("p", "day")
     )
-    holes = _holes(support, context, anchor).with_columns(hole=pl.lit(value=True))
-    instead = line.or_supported is not None
-    rows = (
-        rows.join(given, on=["p", "day"], how="full" if instead else "left", coalesce=True)
-        .join(holes, on=["p", "day"], how="left")
-        .with_columns(
-            supported=pl.col("given").is_not_null(), hole=pl.col("hole").fill_null(value=False)
-        )
-    )
-    return rows.select(
-        "p",
-        "day",
-        status=(_instead() if instead else _beside()).cast(pl.Int8),
-        below=pl.col("below").fill_null(0),
-        drawn=pl.col("drawn").fill_null(0).cast(pl.Int8),
-        records=pl.concat_list(
-            pl.col("records").fill_null(pl.lit([], pl.List(pl.String))),
-            pl.col("given").fill_null(pl.lit([], pl.List(pl.String))),
-        ),
-        reason=pl.concat_str("reason", "told", separator=", ", ignore_nulls=True),
-    )
+    supported = _on_days(count, given)
+    hole = _on_days(count, _holes(support, context, anchor))
+    if line.or_supported is not None:
+        low = count.status == PASS
+        status = np.select([supported, low, hole], [UNKNOWN, PASS, UNLOGGED], count.status)
+    else:
+        fails = count.status == FAIL
+        status = np.select([supported | fails, hole], [count.status, UNLOGGED], FAIL)
+        given = given.filter(pl.Series(_rows_of(count, given) >= 0))
+    judged = replace(count, status=status.astype(np.int8))
+    return [judged, _days_given(count, given, PASS if line.or_supported else UNKNOWN)]
 
 
-def _instead() -> pl.Expr:
-    """Judge a line whose support stands for a low count."""
-    status = pl.col("status")
-    return (
-        pl.when(pl.col("supported") | (status == PASS).fill_null(value=False))
-        .then(PASS)
-        .when("hole")
-        .then(UNLOGGED)
-        .otherwise(status)
-    )
+def _rows_of(count: Part, days: pl.DataFrame) -> Ints:
+    """Find the rows of a count on some days of participants; -1 where it has none."""
+    day = days["day"].cast(pl.Int32).to_numpy()
+    return find_days(count.offsets, count.day, days["p"].to_numpy(), day)
 
 
-def _beside() -> pl.Expr:
-    """Judge a line whose support is asked for beside a low count."""
-    status = pl.col("status")
-    return (
-        pl.when(pl.col("supported") | (status == FAIL))
-        .then(status)
-        .when("hole")
-        .then(UNLOGGED)
-        .otherwise(FAIL)
+def _on_days(count: Part, days: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Say which rows of a count stand on some days of participants."""
+    on = np.zeros(count.day.size, dtype=bool)
+    rows = _rows_of(count, days)
+    on[rows[rows >= 0]] = True
+    return on
+
+
+def _days_given(count: Part, given: pl.DataFrame, status: int) -> Part:
+    """Make days of support a part of the line, of which each says the same."""
+    size = given.height
+    offsets = np.searchsorted(given["p"].to_numpy(), np.arange(count.offsets.size))
+    return _Supported(
+        count.line,
+        offsets.astype(np.int64),
+        given["day"].cast(pl.Int32).to_numpy(),
+        np.full(size, status, dtype=np.int8),
+        np.zeros(size, dtype=np.int8),
+        np.ones(size, dtype=np.int8),
+        given,
     )
 
 
