@@ -3,6 +3,9 @@
 A day goes: MSC act; blood is drawn (or the draw is missed) and counted with the laboratory's noise;
 the site transfuses and gives growth factors by what it saw; death, relapse, loss, infection and
 spells strike; the marrow runs on to the next day. What the site never saw it never acts on.
+
+Participants go in blocks (`marrow_kernels.LANES`), day by day together; nobody's numbers depend on
+who else is in the block.
 """
 
 from __future__ import annotations
@@ -18,14 +21,17 @@ from stromal.simulate.marrow_kernels import (
     ANC,
     HB,
     HB_TRANSFUSED,
+    LANES,
     PLATELETS,
     PLATELETS_TRANSFUSED,
+    RATES,
     STATES,
     SUPPORT,
     Marrow,
     State,
-    Today,
     run_day,
+    set_rates,
+    set_today,
 )
 from stromal.simulate.stream_kernels import Word, four_uniforms, three_normals, uniform
 
@@ -51,6 +57,8 @@ __all__ = [
 Table: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.int8]
 Days: TypeAlias = npt.NDArray[np.int32]
+Noise: TypeAlias = tuple[float, float, float]
+"""One number each for neutrophils, platelets and haemoglobin."""
 
 NEVER = -(2**30)
 _BLOOD, _MISSED, _EVENTS, _SPELLS = 1, 2, 3, 4
@@ -63,6 +71,14 @@ MEMORY = SPELL_UNTIL + MOST_SPELLS
 _UNDER_WAY, _RELAPSED, _OVER = 0.0, 1.0, 2.0
 GCSF, TPO = 1, 2
 """Growth factors, as bits of `Course.drugs`."""
+
+
+_RATE, _BEGIN, _END, _LASTS, _WEAR, _DANGER, _MSC_RATIO, _AGAIN = 0, 1, 2, 3, 4, 5, 6, 7
+"""Columns of a table of spells."""
+_ANC, _PLATELETS, _HB, _TRUE_ANC, _TRUE_PLATELETS, _TRUE_HB = 0, 1, 2, 3, 4, 5
+_GIVEN, _UNITS, _INFECTED, _ON_DRUGS, _ONSET, _DIED, _RELAPSE, _LEFT = 6, 7, 8, 9, 10, 11, 12, 13
+_BOOK = 14
+"""What is written down of a day: rows of a block's book."""
 
 
 class Cohort(NamedTuple):
@@ -92,9 +108,10 @@ class Site(NamedTuple):
     from day `outpatient_from`) and raise the count by `platelet_rise`, times what the participant's
     refractoriness leaves; red cells below `hb_trigger`, `red_cell_units` of them, each raising
     haemoglobin by `hb_rise`. A draw takes the share `blood_drawn` of the haemoglobin, bleeding
-    `bleeding` / (1 + (platelets / `bleeding_platelets`)^2) of it a day. G-CSF is given from day `gcsf_from` while neutrophils seen are below
-    `gcsf_below`, until they reach `gcsf_until`, and multiplies their production by `gcsf_boost`; a
-    thrombopoietin receptor agonist likewise. `drop_out`: chance a day to be lost to follow-up.
+    `bleeding` / (1 + (platelets / `bleeding_platelets`)^2) of it a day. G-CSF is given from day
+    `gcsf_from` while neutrophils seen are below `gcsf_below`, until they reach `gcsf_until`, and
+    multiplies their production by `gcsf_boost`; a thrombopoietin receptor agonist likewise.
+    `drop_out`: chance a day to be lost to follow-up.
     """
 
     missed: float
@@ -210,60 +227,69 @@ def room_for_course(participants: int, days: int) -> Course:
 
 
 @kernel
-def _reported(value: float, variation: float, number: float, digits: float) -> float:
-    """Give a count as a laboratory reports it: log-normal around the true one, and rounded."""
-    if variation > 0.0:
-        sigma = math.sqrt(math.log(1.0 + variation * variation))
-        value *= math.exp(sigma * number - 0.5 * sigma * sigma)
-    return math.floor(value * digits + 0.5) / digits if digits > 0.0 else value
+def _sigma(variation: float) -> float:
+    """Give the standard deviation of the logarithm for a coefficient of variation."""
+    return math.sqrt(math.log(1.0 + variation * variation))
 
 
 @kernel
-def _count_blood(
-    k0: Word, k1: Word, day: int, site: Site, anc: float, platelets: float, hb: float
-) -> tuple[float, float, float]:
-    """Give the counts as the laboratory reports them; whole where it has noise, else exact."""
-    one, two, three = three_normals(k0, k1, day, _BLOOD, 0)
+def _reported(value: float, sigma: float, number: float, digits: float) -> float:
+    """Give a count as a laboratory reports it: log-normal around the true one, and rounded."""
+    if sigma == 0.0:
+        return value
     return (
-        _reported(anc, site.anc_noise, one, 100.0 if site.anc_noise > 0.0 else 0.0),
-        _reported(platelets, site.platelet_noise, two, 1.0 if site.platelet_noise > 0.0 else 0.0),
-        _reported(hb, site.hb_noise, three, 1.0 if site.hb_noise > 0.0 else 0.0),
+        math.floor(value * math.exp(sigma * number - 0.5 * sigma * sigma) * digits + 0.5) / digits
     )
 
 
 @kernel
-def _is_drawn(k0: Word, k1: Word, day: int, site: Site, memory: State) -> bool:
+def _count_blood(
+    k0: Word, k1: Word, day: int, noise: Noise, anc: float, platelets: float, hb: float
+) -> Noise:
+    """Give the counts as the laboratory reports them; rounded where it has noise, else exact."""
+    if noise[0] == noise[1] == noise[2] == 0.0:
+        return anc, platelets, hb
+    one, two, three = three_normals(k0, k1, day, _BLOOD, 0)
+    return (
+        _reported(anc, noise[0], one, 100.0),
+        _reported(platelets, noise[1], two, 1.0),
+        _reported(hb, noise[2], three, 1.0),
+    )
+
+
+@kernel
+def _is_drawn(k0: Word, k1: Word, day: int, site: Site, memory: Table, b: int) -> bool:
     """Say whether a planned draw is taken."""
     chance = site.missed
-    if memory[_LAST_ANC] >= site.well_anc and memory[_LAST_PLATELETS] >= site.well_platelets:
+    if memory[_LAST_ANC, b] >= site.well_anc and memory[_LAST_PLATELETS, b] >= site.well_platelets:
         chance += site.missed_when_well
     return chance <= 0.0 or uniform(k0, k1, day, _MISSED, 0) >= chance
 
 
 @kernel
-def _lose_blood(x: State, share: float) -> None:
+def _lose_blood(x: Table, b: int, share: float) -> None:
     """Take a share of the haemoglobin, own and transfused."""
-    x[HB] *= 1.0 - share
-    x[HB_TRANSFUSED] *= 1.0 - share
+    x[HB, b] *= 1.0 - share
+    x[HB_TRANSFUSED, b] *= 1.0 - share
 
 
 @kernel
 def _act(
-    site: Site, day: int, memory: State, x: State, anc: float, platelets: float, hb: float
+    site: Site, day: int, memory: Table, x: Table, b: int, anc: float, platelets: float, hb: float
 ) -> tuple[int, int]:
     """Let the site act on what it saw; give the units of platelets and of red cells."""
-    infected = day <= memory[INFECTED_UNTIL]
+    infected = day <= memory[INFECTED_UNTIL, b]
     trigger = site.platelet_trigger_infected if infected else site.platelet_trigger
     if day >= site.outpatient_from:
         trigger += site.outpatient_rise
     given, units = 0, 0
     if platelets <= trigger:
-        x[PLATELETS_TRANSFUSED] += site.platelet_rise * memory[RISE]
+        x[PLATELETS_TRANSFUSED, b] += site.platelet_rise * memory[RISE, b]
         given = 1
     if hb < site.hb_trigger:
-        x[HB_TRANSFUSED] += site.red_cell_units * site.hb_rise
+        x[HB_TRANSFUSED, b] += site.red_cell_units * site.hb_rise
         units = int(site.red_cell_units)
-    drugs = int(memory[_DRUGS])
+    drugs = int(memory[_DRUGS, b])
     gcsf, tpo = drugs & GCSF, drugs & TPO
     if anc >= site.gcsf_until:
         gcsf = 0
@@ -273,68 +299,190 @@ def _act(
         tpo = 0
     elif day >= site.tpo_from and platelets < site.tpo_below:
         tpo = TPO
-    memory[_DRUGS] = gcsf | tpo
-    memory[_LAST_ANC], memory[_LAST_PLATELETS] = anc, platelets
+    memory[_DRUGS, b] = gcsf | tpo
+    memory[_LAST_ANC, b], memory[_LAST_PLATELETS, b] = anc, platelets
     return given, units
 
 
 @kernel
-def _danger(hazards: Hazards, spells: Spells, memory: State, day: int, anc: float) -> float:
+def _danger(hazards: Hazards, spells: Table, memory: Table, b: int, day: int, anc: float) -> float:
     """Give the chance of death on a day."""
     danger = hazards.death
-    if memory[ENDED] == _RELAPSED:
+    if memory[ENDED, b] == _RELAPSED:
         return danger + hazards.death_relapsed
-    if day <= memory[INFECTED_UNTIL]:
+    if day <= memory[INFECTED_UNTIL, b]:
         low = anc / hazards.death_anc
         danger += hazards.death_infected + hazards.death_neutropenic / (1.0 + low * low)
-    for k in range(spells.rate.size):
-        if day <= memory[SPELL_UNTIL + k]:
-            danger += spells.danger[k]
+    for k in range(spells.shape[0]):
+        if day <= memory[SPELL_UNTIL + k, b]:
+            danger += spells[k, _DANGER]
     return danger
 
 
 @kernel
 def _begin_spells(
-    k0: Word, k1: Word, day: int, spells: Spells, memory: State, support: float
+    k0: Word, k1: Word, day: int, spells: Table, memory: Table, b: int, support: float
 ) -> int:
     """Let spells begin; give them as bits. Those that have no second time never end up here."""
     begun = 0
-    many = spells.rate.size
+    many = spells.shape[0]
     for first in range(0, many, 4):
         drawn = four_uniforms(k0, k1, day, _SPELLS, first)
         for k in range(first, min(first + 4, many)):
-            until = memory[SPELL_UNTIL + k]
-            once = spells.again[k] == 0.0 and until != NEVER
-            if once or day <= until or day < spells.begin[k] or day > spells.end[k]:
+            until = memory[SPELL_UNTIL + k, b]
+            once = spells[k, _AGAIN] == 0.0 and until != NEVER
+            if once or day <= until or day < spells[k, _BEGIN] or day > spells[k, _END]:
                 continue
-            chance = spells.rate[k]
-            if spells.msc_ratio[k] != 1.0 and support > 0.0:
-                chance *= spells.msc_ratio[k] ** min(support, 1.0)
+            chance = spells[k, _RATE]
+            if spells[k, _MSC_RATIO] != 1.0 and support > 0.0:
+                chance *= spells[k, _MSC_RATIO] ** min(support, 1.0)
             if drawn[k - first] < chance:
-                memory[SPELL_UNTIL + k] = day + spells.lasts[k]
+                memory[SPELL_UNTIL + k, b] = day + spells[k, _LASTS]
                 begun |= 1 << k
     return begun
 
 
 @kernel
-def _today(cohort: Cohort, p: int, day: int, site: Site, spells: Spells, memory: State) -> Today:
-    """Say what acts on a participant's marrow today."""
+def _wear(spells: Table, immune: Table, p: int, memory: Table, b: int, day: int) -> float:
+    """Give the loss of output today, of spells and of immune attack."""
     wear = 0.0
-    for k in range(spells.rate.size):
-        if day <= memory[SPELL_UNTIL + k]:
-            wear += spells.wear[k]
-    immune = cohort.immune[p, 0]
-    if immune > 0.0:
-        since = day - cohort.immune[p, 3]
+    for k in range(spells.shape[0]):
+        if day < memory[SPELL_UNTIL + k, b]:
+            wear += spells[k, _WEAR]
+    attack = immune[p, 0]
+    if attack > 0.0:
+        since = day - immune[p, 3]
         if since > 0.0:
-            immune *= 1.0 - cohort.immune[p, 1] * (1.0 - math.exp(-cohort.immune[p, 2] * since))
-        wear += immune
-    drugs = int(memory[_DRUGS])
-    return Today(
-        wear,
-        site.gcsf_boost if drugs & GCSF else 1.0,
-        site.tpo_boost if drugs & TPO else 1.0,
-    )
+            attack *= 1.0 - immune[p, 1] * (1.0 - math.exp(-immune[p, 2] * since))
+        wear += attack
+    return wear
+
+
+@kernel
+def _marrow(r: State) -> Marrow:
+    """Give a row of a cohort's marrows as one."""
+    return Marrow(
+        r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13],
+        r[14], r[15], r[16], r[17], r[18], r[19],
+    )  # fmt: skip
+
+
+@kernel
+def _visit(
+    k0: Word, k1: Word, day: int, planned: int, site: Site, noise: Noise, memory: Table, x: Table,
+    book: Table, b: int,
+) -> None:  # fmt: skip
+    """Draw blood if that is planned, let the site act on it, and write the day down."""
+    anc, platelets = x[ANC, b], x[PLATELETS, b] + x[PLATELETS_TRANSFUSED, b]
+    hb = x[HB, b] + x[HB_TRANSFUSED, b]
+    book[_TRUE_ANC, b], book[_TRUE_PLATELETS, b], book[_TRUE_HB, b] = anc, platelets, hb
+    book[_INFECTED, b] = day <= memory[INFECTED_UNTIL, b]
+    if planned != 0 and _is_drawn(k0, k1, day, site, memory, b):
+        seen_anc, seen, seen_hb = _count_blood(k0, k1, day, noise, anc, platelets, hb)
+        book[_ANC, b], book[_PLATELETS, b], book[_HB, b] = seen_anc, seen, seen_hb
+        _lose_blood(x, b, site.blood_drawn)
+        book[_GIVEN, b], book[_UNITS, b] = _act(site, day, memory, x, b, seen_anc, seen, seen_hb)
+    book[_ON_DRUGS, b] = memory[_DRUGS, b]
+
+
+@kernel
+def _befall(
+    k0: Word, k1: Word, day: int, platelets: float, site: Site, hazards: Hazards, spells: Table,
+    memory: Table, x: Table, book: Table, b: int,
+) -> bool:  # fmt: skip
+    """Let death, loss, relapse, infection, spells and bleeding strike; say if the marrow runs on.
+
+    `platelets`: those of the morning, before any transfusion.
+    """
+    u_death, u_relapse, u_infection, u_left = four_uniforms(k0, k1, day, _EVENTS, 0)
+    end = -1
+    if u_death < _danger(hazards, spells, memory, b, day, x[ANC, b]):
+        memory[ENDED, b], end = _OVER, _DIED
+    elif u_left < site.drop_out:
+        memory[ENDED, b], end = _OVER, _LEFT
+    elif memory[ENDED, b] == _RELAPSED:
+        return False
+    elif u_relapse < hazards.relapse:
+        memory[ENDED, b], end = _RELAPSED, _RELAPSE
+    if end >= 0:
+        book[end, b] = 1.0
+        return False
+    if day > memory[INFECTED_UNTIL, b]:
+        low = x[ANC, b] / hazards.infection_anc
+        chance = hazards.infection + hazards.infection_neutropenic / (1.0 + low * low)
+        if u_infection < chance:
+            memory[INFECTED_UNTIL, b] = day + hazards.infection_days
+    if spells.shape[0] > 0:
+        book[_ONSET, b] = _begin_spells(k0, k1, day, spells, memory, b, x[SUPPORT, b])
+    low = platelets / site.bleeding_platelets
+    _lose_blood(x, b, site.bleeding / (1.0 + low * low))
+    return True
+
+
+@kernel
+def _write_down(book: Table, begin: int, lanes: int, d: int, first: Days, course: Course) -> None:
+    """Put a day of a block into the course."""
+    for b in range(lanes):
+        p = begin + b
+        course.anc[p, d], course.true_anc[p, d] = book[_ANC, b], book[_TRUE_ANC, b]
+        course.platelets[p, d], course.hb[p, d] = book[_PLATELETS, b], book[_HB, b]
+        course.true_platelets[p, d] = book[_TRUE_PLATELETS, b]
+        course.true_hb[p, d] = book[_TRUE_HB, b]
+        course.platelets_given[p, d], course.red_cells[p, d] = book[_GIVEN, b], book[_UNITS, b]
+        course.infected[p, d], course.drugs[p, d] = book[_INFECTED, b], book[_ON_DRUGS, b]
+        course.onset[p, d] = book[_ONSET, b]
+        if book[_DIED, b] > 0.0:
+            course.death[p] = first[p] + d
+        if book[_RELAPSE, b] > 0.0:
+            course.relapse[p] = first[p] + d
+        if book[_LEFT, b] > 0.0:
+            course.left[p] = first[p] + d
+
+
+@kernel
+def _live_together(
+    cohort: Cohort, begin: int, planned: Flags, doses: Table, first: Days, until: Days, site: Site,
+    hazards: Hazards, spells: Table, steps: int, course: Course,
+) -> None:  # fmt: skip
+    """Let the block of participants that begins with row `begin` live, all of them day by day."""
+    lanes = min(LANES, cohort.states.shape[0] - begin)
+    rates, x, work = np.ones((RATES, LANES)), np.ones((STATES, LANES)), np.ones((5, STATES, LANES))
+    memory, book = np.empty((MEMORY, LANES)), np.empty((_BOOK, LANES))
+    noise = (_sigma(site.anc_noise), _sigma(site.platelet_noise), _sigma(site.hb_noise))
+    longest = 0
+    for b in range(lanes):
+        x[:, b], memory[:, b] = cohort.states[begin + b], cohort.memory[begin + b]
+        set_rates(_marrow(cohort.marrows[begin + b]), rates, b)
+        longest = max(longest, until[begin + b] - first[begin + b])
+    for d in range(min(planned.shape[1], longest)):
+        there = False
+        book[:_GIVEN], book[_GIVEN:] = np.nan, 0.0
+        for b in range(lanes):
+            p = begin + b
+            k0, k1, day = cohort.keys[p, 0], cohort.keys[p, 1], first[p] + d
+            runs = False
+            if day < until[p] and memory[ENDED, b] != _OVER:
+                there = True
+                x[SUPPORT, b] += doses[p, d]
+                platelets = x[PLATELETS, b] + x[PLATELETS_TRANSFUSED, b]
+                if memory[ENDED, b] != _RELAPSED:
+                    _visit(k0, k1, day, planned[p, d], site, noise, memory, x, book, b)
+                runs = _befall(k0, k1, day, platelets, site, hazards, spells, memory, x, book, b)
+            if runs:
+                drugs = int(memory[_DRUGS, b])
+                set_today(
+                    rates, b, 1.0 / steps, _wear(spells, cohort.immune, p, memory, b, day),
+                    site.gcsf_boost if drugs & GCSF else 1.0,
+                    site.tpo_boost if drugs & TPO else 1.0,
+                )  # fmt: skip
+            else:
+                set_today(rates, b, 0.0, 0.0, 1.0, 1.0)
+        if not there:
+            break
+        _write_down(book, begin, lanes, d, first, course)
+        run_day(rates, x, lanes, steps, work)
+    for b in range(lanes):
+        cohort.states[begin + b], cohort.memory[begin + b] = x[:, b], memory[:, b]
 
 
 @kernel
@@ -367,58 +515,13 @@ def live(
     steps
         Steps of integration a day.
     """
-    work = np.empty((5, STATES))
-    for p in range(cohort.states.shape[0]):
-        k0, k1 = cohort.keys[p, 0], cohort.keys[p, 1]
-        r = cohort.marrows[p]
-        m = Marrow(
-            r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13],
-            r[14], r[15], r[16], r[17], r[18], r[19],
+    table = np.empty((spells.rate.size, len(spells)))
+    for k in range(spells.rate.size):
+        table[k] = (
+            spells.rate[k], spells.begin[k], spells.end[k], spells.lasts[k], spells.wear[k],
+            spells.danger[k], spells.msc_ratio[k], spells.again[k],
         )  # fmt: skip
-        x, memory = cohort.states[p], cohort.memory[p]
-        for d in range(min(planned.shape[1], until[p] - first[p])):
-            if memory[ENDED] == _OVER:
-                break
-            day = int(first[p]) + d
-            x[SUPPORT] += doses[p, d]
-            anc, platelets = x[ANC], x[PLATELETS] + x[PLATELETS_TRANSFUSED]
-            hb = x[HB] + x[HB_TRANSFUSED]
-            u_death, u_relapse, u_infection, u_left = four_uniforms(k0, k1, day, _EVENTS, 0)
-            relapsed = memory[ENDED] == _RELAPSED
-            if not relapsed:
-                course.true_anc[p, d] = anc
-                course.true_platelets[p, d] = platelets
-                course.true_hb[p, d] = hb
-                course.infected[p, d] = day <= memory[INFECTED_UNTIL]
-                if planned[p, d] != 0 and _is_drawn(k0, k1, day, site, memory):
-                    seen_anc, seen, seen_hb = _count_blood(k0, k1, day, site, anc, platelets, hb)
-                    course.anc[p, d], course.platelets[p, d] = seen_anc, seen
-                    course.hb[p, d] = seen_hb
-                    _lose_blood(x, site.blood_drawn)
-                    given, units = _act(site, day, memory, x, seen_anc, seen, seen_hb)
-                    course.platelets_given[p, d], course.red_cells[p, d] = given, units
-                course.drugs[p, d] = int(memory[_DRUGS])
-            if u_death < _danger(hazards, spells, memory, day, anc):
-                course.death[p] = day
-                memory[ENDED] = _OVER
-                break
-            if u_left < site.drop_out:
-                course.left[p] = day
-                memory[ENDED] = _OVER
-                break
-            if relapsed:
-                continue
-            if u_relapse < hazards.relapse:
-                course.relapse[p] = day
-                memory[ENDED] = _RELAPSED
-                continue
-            if day > memory[INFECTED_UNTIL]:
-                low = anc / hazards.infection_anc
-                chance = hazards.infection + hazards.infection_neutropenic / (1.0 + low * low)
-                if u_infection < chance:
-                    memory[INFECTED_UNTIL] = day + hazards.infection_days
-            if spells.rate.size > 0:
-                course.onset[p, d] = _begin_spells(k0, k1, day, spells, memory, x[SUPPORT])
-            low = platelets / site.bleeding_platelets
-            _lose_blood(x, site.bleeding / (1.0 + low * low))
-            run_day(m, _today(cohort, p, day, site, spells, memory), x, steps, work)
+    for begin in range(0, cohort.states.shape[0], LANES):
+        _live_together(
+            cohort, begin, planned, doses, first, until, site, hazards, table, steps, course
+        )
