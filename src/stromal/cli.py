@@ -413,14 +413,16 @@ def report(
     target = output or Path("report.html")
     if target.suffix.lower() not in {".html", ".json"}:
         raise UsageError(f"a report is written as .html or .json; got `{target.name}`")
+    from stromal.report.design_content import read_simulated
     from stromal.report.html import render_report
     from stromal.report.view import build_view
 
+    simulated = read_simulated(study) if target.suffix.lower() == ".html" else None
     with working("Deriving and analysing"):
         view = build_view(study, data_cutoff=_date(cutoff))
     if target.suffix.lower() == ".html":
         with working("Drawing"):
-            page = render_report(view, individual=individual)
+            page = render_report(view, individual=individual, simulated=simulated)
         _save(target, page)
         beside = "results" if target.stem == "report" else target.stem
         target = target.with_name(f"{beside}.json")
@@ -472,14 +474,16 @@ def demo(
         raise UsageError(f"no study folder (with protocol.yaml) in {studies}")
     from rich.progress import track
 
+    from stromal.report.design_content import read_simulated
     from stromal.report.html import render_report
     from stromal.report.index import render_index
     from stromal.report.view import build_view
 
     views: list[Any] = []
     for folder in track(folders, description="Reports", console=out, transient=True):
-        view = build_view(folder)
-        _save(output / f"{folder.name}.html", render_report(view, individual=True))
+        view, simulated = build_view(folder), read_simulated(folder)
+        page = render_report(view, individual=True, simulated=simulated)
+        _save(output / f"{folder.name}.html", page)
         _write_json(view, output / f"{folder.name}.json")
         views.append(view)
     _save(output / "index.html", render_index(views))

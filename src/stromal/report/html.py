@@ -18,6 +18,8 @@ from markupsafe import Markup, escape
 from stromal import __version__
 from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_of
 from stromal.report import tables
+from stromal.report.design_content import Simulated
+from stromal.report.design_tables import show_design
 from stromal.report.figures import STAMPS
 from stromal.report.flow import trace_flow
 from stromal.report.numbers import as_date, as_day, as_number, as_range
@@ -89,7 +91,9 @@ def script_policy(script: str) -> str:
     )
 
 
-def render_report(view: StudyView, *, individual: bool = True) -> str:
+def render_report(
+    view: StudyView, *, individual: bool = True, simulated: Simulated | None = None
+) -> str:
     """Write the report of a study as one self-contained HTML page.
 
     1. The page holds its styles, its script and its figures; it loads nothing, and its content
@@ -98,7 +102,9 @@ def render_report(view: StudyView, *, individual: bool = True) -> str:
     3. With `individual`, each participant's timeline and listings are shown, under a warning where
        the protocol's sharing plan forbids sharing them. Of a reconstruction they are never shown,
        and of more than `MOST_TIMELINES` participants neither: no browser shows such a page.
-    4. The same study gives the same bytes.
+    4. With `simulated`, a section shows what virtual trials would show, stamped as synthetic.
+    5. What was not observed says so at every heading, table and figure, and on every printed page.
+    6. The same study gives the same bytes.
 
     Parameters
     ----------
@@ -106,6 +112,8 @@ def render_report(view: StudyView, *, individual: bool = True) -> str:
         The study, computed by `build_view`.
     individual
         Whether data of single participants are shown.
+    simulated
+        What virtual trials of the study showed; see `stromal.report.design_content`.
     """
     named = individual and view.has_individuals and view.context.size <= MOST_TIMELINES
     script = read_asset("timeline.js")
@@ -132,6 +140,8 @@ def render_report(view: StudyView, *, individual: bool = True) -> str:
         tables=_tables(view, named=named),
         sets=_sets(view, named=named),
         people=_people(view) if named else [],
+        design=None if simulated is None else show_design(view, simulated),
+        synthetic=STAMPS["synthetic"],
         sources=list_sources(view),
         as_range=as_range,
         version=__version__,

@@ -12,6 +12,7 @@ __all__ = [
     "as_day",
     "as_duration",
     "as_interval",
+    "as_mean",
     "as_median",
     "as_number",
     "as_p",
@@ -65,6 +66,22 @@ def as_with_error(share: float | None, error: float | None) -> str:
     if share is None or error is None:
         return as_percent(share)
     return f"{_round(100 * share, 1)} ± {as_percent(error)}"
+
+
+def as_mean(
+    value: float | None, error: float | None, digits: int = 1, *, signed: bool = False
+) -> str:
+    """Print a number to so many decimals, with its standard error.
+
+    Examples
+    --------
+    >>> as_mean(68, 0.04), as_mean(-0.0312, None, 3), as_mean(1.5, 0.25, 2, signed=True)
+    ('68.0 ± 0.0', '−0.031', '+1.50 ± 0.25')
+    """
+    if value is None:
+        return DASH
+    said = ("+" if signed and round(value, digits) > 0 else "") + _round(value, digits)
+    return said if error is None else f"{said} ± {_round(error, digits)}"
 
 
 def as_p(p: float | None) -> str:
