@@ -12,7 +12,8 @@ import polars as pl
 from stromal.core import UsageError
 from stromal.protocol import Protocol
 from stromal.protocol.endpoints import EventSpec, GradedEndpoint
-from stromal.protocol.schedule import draws_due
+from stromal.protocol.schedule import days_of_plan
+from stromal.protocol.timing import DrawPlan
 from stromal.records import TrialRecords, anchor_days
 
 E = TypeVar("E")
@@ -110,34 +111,30 @@ class Context:
         """Give what follows from one analyte's records, built once for all endpoints."""
         return self._once((name, analyte), lambda: build(self, analyte))
 
-    @property
-    def _draws(self) -> pl.DataFrame:
-        """Place the planned draws on days from day zero, up to the end of what is recorded."""
-        return self._once(("draws",), self._place_draws)
-
-    def _place_draws(self) -> pl.DataFrame:
-        seen = self.records["measurements"].group_by("participant_id").agg(seen=pl.col("day").max())
-        people = self._anchors.join(
-            self.participants.select(
-                "participant_id", "day_zero_date", "last_contact_day", "complete_until_day"
-            ),
-            on="participant_id",
-        ).join(seen, on="participant_id", how="left")
-        until = pl.coalesce("complete_until_day", "last_contact_day", "seen")
-        return draws_due(self.protocol, people.with_columns(until_day=until)).drop_nulls("day")
-
     def planned_days(self, analyte: str) -> pl.DataFrame:
         """Give `p`, `day` (from day zero) on which a draw of the analyte was planned.
 
-        Draws planned by weekday cannot be placed where the date of day zero is unknown; they are
-        then not given.
+        Up to the end of what is recorded, sorted, each day once. Draws planned by weekday cannot be
+        placed where the date of day zero is unknown; they are then not given.
         """
-        people = self.participants.select("p", "participant_id")
-        return (
-            self._draws.filter(pl.col("analyte") == analyte)
-            .join(people, on="participant_id")
-            .select("p", pl.col("day").cast(pl.Int32))
+        draws = self.protocol.draws
+        plans = [] if isinstance(draws, str) else [p for p in draws if analyte in p.analytes]
+        # most analytes share their plans
+        return self._once(("draws", *map(repr, plans)), lambda: self._place_draws(plans))
+
+    def _place_draws(self, plans: list[DrawPlan]) -> pl.DataFrame:
+        seen = self.records["measurements"].group_by("participant_id").agg(seen=pl.col("day").max())
+        ends = self.participants.select(
+            "participant_id", "day_zero_date", "last_contact_day", "complete_until_day"
         )
+        people = (
+            self._anchors.join(ends, on="participant_id", maintain_order="left")
+            .join(seen, on="participant_id", how="left", maintain_order="left")
+            .with_columns(until_day=pl.coalesce("complete_until_day", "last_contact_day", "seen"))
+            .with_columns(participant_id="p")
+        )
+        placed = [days_of_plan(plan, people).rename({"participant_id": "p"}) for plan in plans]
+        return pl.concat([_NO_DAYS, *placed]).drop_nulls("day").unique().sort("p", "day")
 
     def uncovered(self, table: str, anchor: str, length: int) -> pl.DataFrame:
         """Give `p`, `day` on which it is not known whether something happened.
@@ -494,6 +491,7 @@ class Context:
         return replace(self, derived={**self.derived, name: rows})
 
 
+_NO_DAYS = pl.DataFrame(schema={"p": pl.Int64, "day": pl.Int32})
 _NO_EVENTS = pl.DataFrame(
     schema={"p": pl.Int64, "day": pl.Int32, "record_id": pl.String, "name": pl.String}
 )

@@ -26,6 +26,7 @@ from stromal.protocol.treatment import (
 
 __all__ = [
     "PLANNED_COLUMNS",
+    "days_of_plan",
     "dose_in_words",
     "draw_days",
     "draws_due",
@@ -265,7 +266,13 @@ def draws_due(protocol: Protocol, participants: pl.DataFrame) -> pl.DataFrame:
     rank = pl.col("participant_id").replace_strict(names, ranks, return_dtype=pl.UInt32)
     ranked = participants.with_columns(rank)
     analytes = pl.Enum(sorted({analyte for plan in plans for analyte in plan.analytes}))
-    frames = [_draws_of_plan(plan, ranked).cast({"analyte": analytes}) for plan in plans]
+    frames = [
+        days_of_plan(plan, ranked).join(
+            pl.DataFrame({"analyte": sorted(set(plan.analytes))}, schema={"analyte": analytes}),
+            how="cross",
+        ).select("participant_id", "analyte", "day")
+        for plan in plans
+    ]  # fmt: skip
     rows = frames[0] if len(frames) == 1 else pl.concat(frames).unique()
     return (
         rows.sort("participant_id", "analyte", "day", nulls_last=True)
@@ -274,8 +281,8 @@ def draws_due(protocol: Protocol, participants: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _draws_of_plan(plan: DrawPlan, participants: pl.DataFrame) -> pl.DataFrame:
-    """Give the draws of one plan: participant_id, analyte, day."""
+def days_of_plan(plan: DrawPlan, participants: pl.DataFrame) -> pl.DataFrame:
+    """Place the draws of one plan: `participant_id`, `day` from day zero, as in `draws_due`."""
     begin = pl.col(plan.from_) + int(plan.start)
     planned_end = (
         pl.col(plan.until) - 1
@@ -294,11 +301,7 @@ def _draws_of_plan(plan: DrawPlan, participants: pl.DataFrame) -> pl.DataFrame:
     ).explode("day")
     if isinstance(plan.on, list):
         rows = _on_weekdays(rows, [WEEKDAYS.index(day) + 1 for day in plan.on])
-    measured = list(dict.fromkeys(plan.analytes))
-    analytes = pl.DataFrame({"analyte": measured}, schema={"analyte": pl.String})
-    return rows.select("participant_id", pl.col("day").cast(pl.Int32)).join(
-        analytes, how="cross"
-    ).select("participant_id", "analyte", "day")  # fmt: skip
+    return rows.select("participant_id", pl.col("day").cast(pl.Int32))
 
 
 def _on_weekdays(rows: pl.DataFrame, weekdays: list[int]) -> pl.DataFrame:
