@@ -13,14 +13,18 @@ from stromal.simulate.marrow_kernels import (
     CAPACITY,
     HB,
     HB_TRANSFUSED,
+    LANES,
     OUTPUT,
     PLATELETS,
     PLATELETS_TRANSFUSED,
+    RATES,
     STATES,
     SUPPORT,
     change,
     healthy,
     run_day,
+    set_rates,
+    set_today,
 )
 from stromal.simulate.parameters import NAMES, marrow_of, parameters
 
@@ -47,22 +51,38 @@ def after_transplantation(output=0.0045, capacity=0.7):
     return state
 
 
-def run(m, state, days, steps=2):
+def rates_of(m, step=0.5, wear=0.0, anc_boost=1.0, platelet_boost=1.0):
+    """Put a marrow into the first lane of a block."""
+    rates = np.ones((RATES, LANES))
+    set_rates(m, rates, 0)
+    set_today(rates, 0, step, wear, anc_boost, platelet_boost)
+    return rates
+
+
+def slope_of(m, state, **today):
+    """Give the change of a state, a day."""
+    x, out = np.ones((STATES, LANES)), np.empty((STATES, LANES))
+    x[:, 0] = state
+    change(rates_of(m, **today), x, 1, out)
+    return out[:, 0].copy()
+
+
+def run(m, state, days, steps=2, **today):
     """Carry a state on and give every day's."""
-    x, work = state.copy(), np.empty((5, STATES))
-    course = [x.copy()]
+    x, work = np.ones((STATES, LANES)), np.empty((5, STATES, LANES))
+    x[:, 0] = state
+    rates = rates_of(m, 1 / steps, **today)
+    course = [state.copy()]
     for _ in range(days):
-        run_day(m, x, steps, work)
-        course.append(x.copy())
+        run_day(rates, x, 1, steps, work)
+        course.append(x[:, 0].copy())
     return np.array(course)
 
 
 @pytest.mark.by_hand
 def test_nothing_changes_in_health():
     m = marrow()
-    state, out = healthy_state(m), np.empty(STATES)
-    change(m, state, out)
-    assert np.abs(out).max() < 1e-12
+    assert np.abs(slope_of(m, healthy_state(m))).max() < 1e-12
 
 
 @pytest.mark.by_hand
@@ -116,13 +136,14 @@ def test_half_day_steps_stay_close_to_an_exact_solution(output, capacity, expans
     m = marrow(expansion=expansion)
     state = after_transplantation(output, capacity)
 
-    def slope(_, x):
-        out = np.empty(STATES)
-        change(m, x, out)
-        return out
-
     exact = solve_ivp(
-        slope, (0, 60), state, method="DOP853", rtol=1e-10, atol=1e-12, t_eval=np.arange(61)
+        lambda _, x: slope_of(m, x),
+        (0, 60),
+        state,
+        method="DOP853",
+        rtol=1e-10,
+        atol=1e-12,
+        t_eval=np.arange(61),
     ).y.T
     counts = [ANC, PLATELETS, HB]
     course = run(m, state, 60)
@@ -144,6 +165,40 @@ def test_a_worn_niche_keeps_platelets_lowest():
         "Hb": course[HB] / m.hb_healthy,
     }
     assert min(share, key=share.get) == "PLT"
+
+
+@pytest.mark.by_hand
+def test_wear_and_growth_factors_act_as_said():
+    """In health wear w changes the output by -w, and a boost makes as many times as many cells."""
+    m = marrow()
+    state, plain = healthy_state(m), slope_of(m, healthy_state(m))
+    worn = slope_of(m, state, wear=0.2)
+    assert worn[OUTPUT] == pytest.approx(-0.2, rel=1e-12)
+    assert np.array_equal(worn[1:], plain[1:])
+    boosted = slope_of(m, state, anc_boost=2.0, platelet_boost=2.5)
+    first_anc, first_platelet = 3, 7  # of each chain
+    assert boosted[first_anc] == pytest.approx(3 / 5.3 * (2.0 - 1), rel=1e-12)
+    assert boosted[first_platelet] == pytest.approx(3 / 8.0 * (2.5 - 1), rel=1e-12)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, LANES), st.randoms(use_true_random=False))
+def test_a_lane_gives_the_same_to_the_bit_wherever_it_stands(lanes, chance):
+    """Any number of lanes in any order; a step of 0 leaves a state as it is."""
+    m = marrow()
+    states = [after_transplantation(chance.uniform(0.001, 0.05)) for _ in range(lanes)]
+    x, work = np.ones((STATES, LANES)), np.empty((5, STATES, LANES))
+    rates = np.ones((RATES, LANES))
+    still = chance.randrange(lanes)
+    for b, state in enumerate(states):
+        x[:, b] = state
+        set_rates(m, rates, b)
+        set_today(rates, b, 0.0 if b == still else 0.5, 0.01, 1.0, 1.0)
+    run_day(rates, x, lanes, 2, work)
+    for b, state in enumerate(states):
+        expected = state if b == still else run(m, state, 1, wear=0.01)[1]
+        assert np.array_equal(x[:, b], expected)
+    assert (x[:, lanes:] == 1.0).all()
 
 
 def test_every_parameter_says_what_stands_behind_it():
