@@ -51,8 +51,10 @@ __all__ = [
 STEPS = 2
 """Steps of integration a day; see `stromal.simulate.marrow_kernels.run_day`."""
 ABOUT = About("synthetic", "Virtual participants: nobody lived this.")
-_BATCH = 4000
-_MOST_BATCHES = 250
+_FIRST_BATCH, _LARGEST_BATCH = 500, 4000
+_MOST_PEOPLE = 1_000_000
+_ENOUGH = 200
+"""People screened of whom nobody enters, after which one gives up."""
 _HISTORY = ("measurements", "transfusions", "events", "medications")
 
 
@@ -106,7 +108,14 @@ class Bank:
         return len(self.entry)
 
 
-def make_bank(protocol: Protocol, scenario: Scenario, biology: Biology, size: int) -> Bank:
+def make_bank(
+    protocol: Protocol,
+    scenario: Scenario,
+    biology: Biology,
+    size: int,
+    *,
+    most: int = _MOST_PEOPLE,
+) -> Bank:
     """Simulate people until so many have entered.
 
     1. People are numbered from 0; each lives on the ward's draws from day `begins` to the last day
@@ -117,22 +126,26 @@ def make_bank(protocol: Protocol, scenario: Scenario, biology: Biology, size: in
     3. Who is alive, in remission and in follow-up on that day is screened: the protocol's criteria
        are judged on what was recorded before that day. Who is eligible enters.
 
+    Parameters
+    ----------
+    size
+        How many must enter.
+    most
+        How many people are simulated before one gives up.
+
     Raises
     ------
     UsageError
         Too few enter, or nobody can be judged; the message says why.
     """
     maker = _Maker(protocol, scenario, biology)
-    batch = size if maker.everyone_enters else _BATCH
     found: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = []
-    entered, begin = 0, 0
-    for _ in range(_MOST_BATCHES):
-        numbers = np.arange(begin, begin + batch)
-        who, entry = maker.enter(numbers)
+    entered, begin, batch = 0, 0, _FIRST_BATCH
+    while entered < size and begin < most and not (entered == 0 and maker.judged >= _ENOUGH):
+        who, entry = maker.enter(np.arange(begin, begin + batch))
         found.append((who, entry))
         entered, begin = entered + who.size, begin + batch
-        if entered >= size:
-            break
+        batch = min(2 * batch, _LARGEST_BATCH)
     if entered < size:
         raise UsageError(
             f"only {entered} of {begin:,} simulated people entered the trial, and the bank needs "
@@ -156,9 +169,9 @@ class _Maker:
         self.reasons: dict[str, int] = {}
 
     @property
-    def everyone_enters(self) -> bool:
-        """Whether nothing happens before entry that could keep people out."""
-        return self.width == 1
+    def judged(self) -> int:
+        """How many were screened."""
+        return sum(self.verdicts.values())
 
     def why_few(self) -> str:
         """Say why few entered."""
@@ -170,7 +183,7 @@ class _Maker:
             )
         told = ", ".join(f"{number} {verdict}" for verdict, number in self.verdicts.items())
         most = max(self.reasons, key=self.reasons.__getitem__, default="")
-        because = f"; most often because of: {most}" if most else ""
+        because = f"; most often: {most.rstrip('.')}" if most else ""
         return (
             f"of those screened {told}{because}. Give the baseline columns that the criteria need "
             "under `people` of the scenario, or let it amend the criteria"

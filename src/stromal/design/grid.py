@@ -117,7 +117,7 @@ def settings_of(study: Path, content: Mapping[str, Any], grid: Grid | None) -> l
     found: list[Setting] = []
     for levels in itertools.product(*axes.values()):
         chosen = dict(zip(axes, levels, strict=True))
-        variant = ", ".join(levels) or AS_PLANNED
+        variant = " / ".join(levels) or AS_PLANNED
         changes = [axes[axis][level] for axis, level in chosen.items()]
         found += _settings(study, content, scenarios, variant, chosen, changes)
     return found

@@ -119,23 +119,25 @@ def weekdays_of(keys: Keys) -> npt.NDArray[np.int64]:
 def allocate(keys: Keys, protocol: Protocol, size: int) -> npt.NDArray[np.int64]:
     """Allocate participants, `size` a trial one after the other, to arms (their place).
 
-    Permuted blocks of twice the ratio of the arms' planned sizes. A trial whose arms were not
-    randomised is allocated in the same way: the simulation knows no reason for any other.
+    Permuted blocks of twice the ratio of the arms' planned sizes; the last block of a trial may be
+    shorter. A trial whose arms were not randomised is allocated in the same way: the simulation
+    knows no reason for any other.
     """
-    arms = list(protocol.arms.values())
-    planned = [arm.participants or 1 for arm in arms]
+    planned = [arm.participants or 1 for arm in protocol.arms.values()]
     ratio = np.array(planned) // int(np.gcd.reduce(planned))
-    block = np.repeat(np.arange(len(arms)), 2 * ratio)
+    unit = np.repeat(np.arange(ratio.size), ratio)
     place = np.arange(len(keys)) % size
+    # in what order a trial's blocks give out arms, before each is permuted
+    given = np.resize(unit, size)[place]
     order = np.lexsort(
         (
             uniform_table(keys, 0, _ALLOCATION, 1)[:, 0],
-            place // block.size,
+            place // (2 * unit.size),
             np.arange(len(keys)) // size,
         )
     )
     found = np.empty(len(keys), dtype=np.int64)
-    found[order] = block[place % block.size]
+    found[order] = given
     return found
 
 

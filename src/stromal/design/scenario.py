@@ -17,13 +17,12 @@ from stromal.protocol.reading import amend, validated
 from stromal.protocol.yaml_reading import Located, read_yaml
 from stromal.simulate.assumptions import (
     Assessed,
+    Baseline,
     Effect,
     Immune,
     Override,
-    Shares,
     SitePlan,
     Spell,
-    Spread,
     Ward,
 )
 
@@ -90,7 +89,7 @@ class Scenario(Model):
     entry: Entry = Entry.model_validate({"day": "0 d"})
     follow: Annotated[Duration, Field(description="how long participants are followed from entry")]
     accrual: Accrual
-    people: dict[Name, Spread | Shares] = {}
+    people: dict[Name, Baseline] = {}
     attested: Annotated[
         dict[Name, Annotated[float, Field(ge=0, le=1)]],
         Field(description="share of people of whom a criterion is attested; all where absent"),

@@ -365,7 +365,7 @@ def _fault_of(detail: ErrorDetails, located: Located) -> Fault:
             remedy = f'Put it in quotes: "{came}".'
         return located.fault(path, f"`{_name_of(path)}` is {came}", words, remedy)
     if kind in {"value_error", "endpoint_family", "analysis_kind", "rule_kind", "anchor_kind",
-                "dose_kind", "assessed_kind"}:  # fmt: skip
+                "dose_kind", "assessed_kind", "baseline_kind"}:  # fmt: skip
         return located.fault(path, f"`{_name_of(path)}`: {message}", "", "Mend this entry.")
     return located.fault(path, f"`{_name_of(path)}` is {came}",
                          message[:1].lower() + message[1:], "Mend this value.")  # fmt: skip

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from stromal.protocol.fields import Duration, Model, Name, Text
+from stromal.protocol.tagged import key_of
 from stromal.protocol.timing import DrawPlan
 from stromal.simulate.course_kernels import MOST_SPELLS
 
 __all__ = [
     "MOST_SPELLS",
     "Assessed",
+    "Baseline",
     "Delivery",
     "Effect",
     "GrowthFactor",
@@ -176,3 +178,21 @@ class Shares(Model):
         if abs(sum(self.shares.values()) - 1) > 1e-9:
             raise ValueError(f"the shares sum to {sum(self.shares.values()):g}, not to 1")
         return self
+
+
+_BASELINES = ("mean", "shares")
+
+
+def _baseline_tag(value: Any) -> str | None:  # noqa: ANN401
+    return key_of(value, _BASELINES)
+
+
+Baseline = Annotated[
+    Annotated[Spread, Tag("mean")] | Annotated[Shares, Tag("shares")],
+    Discriminator(
+        _baseline_tag,
+        custom_error_type="baseline_kind",
+        custom_error_message="a baseline column has `mean` (a number) or `shares` (words)",
+    ),
+]
+"""A baseline column: a number, or a word."""
