@@ -39,6 +39,7 @@ __all__ = [
     "ENDED",
     "GCSF",
     "INFECTED_UNTIL",
+    "INFECTION",
     "MEMORY",
     "MOST_SPELLS",
     "NEVER",
@@ -71,6 +72,8 @@ MEMORY = SPELL_UNTIL + MOST_SPELLS
 _UNDER_WAY, _RELAPSED, _OVER = 0.0, 1.0, 2.0
 GCSF, TPO = 1, 2
 """Growth factors, as bits of `Course.drugs`."""
+INFECTION = 1 << MOST_SPELLS
+"""The first day of an infection, as a bit of `Course.onset`: above those of the spells."""
 
 
 _RATE, _BEGIN, _END, _LASTS, _WEAR, _DANGER, _MSC_RATIO, _AGAIN = 0, 1, 2, 3, 4, 5, 6, 7
@@ -188,8 +191,9 @@ class Course(NamedTuple):
     `anc`, `platelets`, `hb`: what the laboratory reported. `true_anc`, `true_platelets`, `true_hb`:
     what was in the blood when it was, or would have been, drawn. `platelets_given`, `red_cells`:
     units; `infected`: 1 on days of infection; `drugs`: bits `GCSF` and `TPO`; `onset`: bit k on the
-    day on which spell k began. `death`, `relapse`, `left` (lost to follow-up): days, `NEVER` where
-    it did not happen. Nothing is recorded after death or loss; after relapse, death alone.
+    day on which spell k began, `INFECTION` on the first day of one. `death`, `relapse`, `left`
+    (lost to follow-up): days, `NEVER` where it did not happen. Nothing is recorded after death or
+    loss; after relapse, death alone.
     """
 
     anc: Table
@@ -369,14 +373,16 @@ def _marrow(r: State) -> Marrow:
 
 @kernel
 def _visit(
-    k0: Word, k1: Word, day: int, planned: int, site: Site, noise: Noise, memory: Table, x: Table,
-    book: Table, b: int,
+    k0: Word, k1: Word, day: int, planned: int, site: Site, noise: Noise, infection_days: float,
+    memory: Table, x: Table, book: Table, b: int,
 ) -> None:  # fmt: skip
     """Draw blood if that is planned, let the site act on it, and write the day down."""
     anc, platelets = x[ANC, b], x[PLATELETS, b] + x[PLATELETS_TRANSFUSED, b]
     hb = x[HB, b] + x[HB_TRANSFUSED, b]
     book[_TRUE_ANC, b], book[_TRUE_PLATELETS, b], book[_TRUE_HB, b] = anc, platelets, hb
     book[_INFECTED, b] = day <= memory[INFECTED_UNTIL, b]
+    if day == memory[INFECTED_UNTIL, b] - infection_days + 1:
+        book[_ONSET, b] = INFECTION
     if planned != 0 and _is_drawn(k0, k1, day, site, memory, b):
         seen_anc, seen, seen_hb = _count_blood(k0, k1, day, noise, anc, platelets, hb)
         book[_ANC, b], book[_PLATELETS, b], book[_HB, b] = seen_anc, seen, seen_hb
@@ -413,7 +419,7 @@ def _befall(
         if u_infection < chance:
             memory[INFECTED_UNTIL, b] = day + hazards.infection_days
     if spells.shape[0] > 0:
-        book[_ONSET, b] = _begin_spells(k0, k1, day, spells, memory, b, x[SUPPORT, b])
+        book[_ONSET, b] += _begin_spells(k0, k1, day, spells, memory, b, x[SUPPORT, b])
     low = platelets / site.bleeding_platelets
     _lose_blood(x, b, site.bleeding / (1.0 + low * low))
     return True
@@ -466,7 +472,8 @@ def _live_together(
                 x[SUPPORT, b] += doses[p, d]
                 platelets = x[PLATELETS, b] + x[PLATELETS_TRANSFUSED, b]
                 if memory[ENDED, b] != _RELAPSED:
-                    _visit(k0, k1, day, planned[p, d], site, noise, memory, x, book, b)
+                    _visit(k0, k1, day, planned[p, d], site, noise, hazards.infection_days,
+                           memory, x, book, b)  # fmt: skip
                 runs = _befall(k0, k1, day, platelets, site, hazards, spells, memory, x, book, b)
             if runs:
                 drugs = int(memory[_DRUGS, b])

@@ -14,7 +14,7 @@ from stromal.protocol.rules import ANALYTE_UNITS
 from stromal.records.tables import Table, tables_for
 from stromal.records.trial_records import About, TrialRecords
 from stromal.simulate.assumptions import Spell
-from stromal.simulate.course_kernels import GCSF, NEVER, TPO, Course
+from stromal.simulate.course_kernels import GCSF, INFECTION, NEVER, TPO, Course
 
 __all__ = ["ANALYTES", "Stretch", "blood_bits", "complete_tables", "record_course", "records_of"]
 
@@ -152,10 +152,8 @@ def _event(rows: pl.DataFrame, name: str, grade: int | None = None) -> pl.DataFr
 
 
 def _infections(stretch: Stretch) -> pl.DataFrame:
-    """Give the day on which each infection was first seen."""
-    infected = stretch.course.infected == 1
-    before = np.hstack([np.zeros((len(infected), 1), dtype=bool), infected[:, :-1]])
-    return _event(_placed(stretch, infected & ~before), "infection")
+    """Give the first day of each infection; one that was under way has begun before."""
+    return _event(_placed(stretch, stretch.course.onset & INFECTION != 0), "infection")
 
 
 def _ends(stretch: Stretch) -> pl.DataFrame:
