@@ -23,7 +23,7 @@ def figure(value, se=0.008, spread=0.1):
     """A number with its error and the spread of the parameter sets."""
     if value is None:
         return {"value": None, "se": None, "low": None, "high": None, "sets": 0, "spread": None}
-    se = se if 0 < value < 1 else 0.0
+    se = 0.0 if value in {0, 1} else se
     top = 1.0 if value <= 1 else float("inf")
     p5, p95 = max(0.0, value - spread), min(top, value + spread)
     sets = {"sd": spread / 2, "observed_sd": spread / 2, "p5": p5, "p95": p95}

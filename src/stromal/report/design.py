@@ -51,8 +51,8 @@ MOST_VARIANTS = 200
 """Most variants (or scenarios) that one figure shows."""
 _COLUMNS = 3
 _HEADING, _AXIS = 0.42, 0.42  # inches above and below the rows of a band
-_LINE = 0.145
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p", "h", "<", ">", "*")
+_LINE, _TITLE = 0.145, 0.2
+_MARKERS = ("o", "s", "^", "v", "P", "X", "p", "h", "<", ">", "*", "8")
 
 
 def draw_power(
@@ -271,7 +271,7 @@ def _figure(simulated: Simulated) -> Any:  # noqa: ANN401
     head, foot = _head_lines(simulated), _foot_lines(simulated)
     series = _series_lines(plan)
     key = 0.16 + _LINE * 1.25 * len(series) + 0.4
-    top = 0.42 + _LINE * len(head)
+    top = 0.42 + _TITLE * (len(_title_lines(simulated)) - 1) + _LINE * len(head)
     height = top + key + plan.tall() + 0.14 + _LINE * 0.95 * len(foot)
     figure: Any = Figure(figsize=(WIDTH, height))
     _write_head(figure, simulated, head)
@@ -299,6 +299,11 @@ def _styles(plan: _Plan) -> list[tuple[str, str]]:
     return [(colour_of(k + 1), _MARKERS[k % len(_MARKERS)]) for k in range(len(plan.series))]
 
 
+def _title_lines(simulated: Simulated) -> list[str]:
+    room = (WIDTH - 0.35) * 72 / 1.12 - text_width(VIRTUAL, 9.0)
+    return wrap_text(_title(simulated), 12.0, room, lines=2)
+
+
 def _head_lines(simulated: Simulated) -> list[str]:
     room = WIDTH * 72 - 14
     return [
@@ -323,14 +328,15 @@ def _foot_lines(simulated: Simulated) -> list[str]:
 def _write_head(figure: Any, simulated: Simulated, lines: Sequence[str]) -> None:  # noqa: ANN401
     """Write the title, that nobody lived this, how much was simulated, what is assumed."""
     height = figure.get_figheight()
-    room = (WIDTH - 0.35) * 72 / 1.12 - text_width(VIRTUAL, 9.0)
-    figure.text(0.012, 1 - 0.27 / height, fit_text(_title(simulated), 12.0, room), fontsize=12,
-                fontweight="bold")  # fmt: skip
+    for place, line in enumerate(_title_lines(simulated)):
+        figure.text(0.012, 1 - (0.27 + _TITLE * place) / height, line, fontsize=12,
+                    fontweight="bold")  # fmt: skip
     figure.text(0.988, 1 - 0.26 / height, VIRTUAL, fontsize=9, fontweight="bold",
                 color="#6b4a00", ha="right",
                 bbox={"facecolor": "#fff3d6", "edgecolor": "#b07a00", "pad": 3})  # fmt: skip
+    under = 0.47 + _TITLE * (len(_title_lines(simulated)) - 1)
     for place, line in enumerate(lines):
-        figure.text(0.012, 1 - (0.47 + _LINE * place) / height, line, fontsize=8)
+        figure.text(0.012, 1 - (under + _LINE * place) / height, line, fontsize=8)
 
 
 def _series_lines(plan: _Plan) -> list[list[tuple[int, str]]]:
@@ -386,7 +392,8 @@ def _draw_signs(axes: Any, simulated: Simulated, y: float) -> None:  # noqa: ANN
     p0 = simulated.decision.p0
     level = f"level {as_percent(simulated.decision.alpha)}"
     level += f"; p0 {as_percent(p0)}" if p0 is not None else ""
-    signs = [("interval", "simulated, 95 % Monte Carlo interval")]
+    sure = as_percent(simulated.monte_carlo_confidence, 0)
+    signs = [("interval", f"simulated, {sure} Monte Carlo interval")]
     if any(_has_spread(cell.rejecting) for cell in simulated.cells):
         signs.append(("bar", "5 to 95 % of parameter sets"))
     signs += [("diamond", "nominal alpha; latent success rate"), ("dashes", level)]

@@ -92,6 +92,7 @@ class Simulated(_Part):
     statements: Annotated[list[str], Field(min_length=1)]
     decision: Decision
     analysis: Reported
+    monte_carlo_confidence: Annotated[float, Field(gt=0, lt=1)]
     critical_numbers: list[Critical] | None
     rates: list[ThreeRates]
     cells: list[Cell]

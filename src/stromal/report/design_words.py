@@ -167,7 +167,7 @@ def describe_match(
     own = [one.variant for one in simulated.variants if one.protocol_version == version]
     if not own:
         shown = ", ".join(one[:12] for one in versions[:6]) + (", …" if len(versions) > 6 else "")
-        said.append((True, (
+        said.append((False, (
             f"The file was made for amended protocols: none of those simulated ({shown}) is the "
             f"protocol of this folder ({version[:12]}). Either the scenario or the grid amends it, "
             "or it was changed after the simulation."

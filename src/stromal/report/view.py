@@ -76,8 +76,8 @@ class StudyView:
 
     @property
     def shares_individuals(self) -> bool:
-        """Whether the protocol's sharing plan lets data of single participants leave the trial."""
-        return self.protocol.sharing.individual_data != "no"
+        """Whether data of single participants may leave the trial: by its plan, or as nobody's."""
+        return self.data == "synthetic" or self.protocol.sharing.individual_data != "no"
 
     @property
     def has_individuals(self) -> bool:
