@@ -481,12 +481,26 @@ def demo(
 
     views: list[Any] = []
     for folder in track(folders, description="Reports", console=out, transient=True):
-        view, simulated = build_view(folder), read_simulated(folder)
+        shown = _with_records(folder, output / "virtual")
+        view, simulated = build_view(shown), read_simulated(shown)
         page = render_report(view, individual=True, simulated=simulated)
         _save(output / f"{folder.name}.html", page)
         _write_json(view, output / f"{folder.name}.json")
         views.append(view)
     _save(output / "index.html", render_index(views))
+
+
+def _with_records(study: Path, place: Path) -> Path:
+    """Give the study, or where it has no records and a scenario, one virtual trial of it."""
+    from stromal.design.scenario import SCENARIO_FILE
+
+    if _records_of(study).exists() or not (study / SCENARIO_FILE).is_file():
+        return study
+    from stromal.cli_simulate import write_command
+    from stromal.design.simulation import Budget
+
+    write_command(study, Budget(), place / study.name, scenario=None, number=0)
+    return place / study.name
 
 
 def _read(study: Path, cutoff: str | None) -> tuple[Protocol, TrialRecords]:

@@ -23,7 +23,10 @@ from stromal.records.tables import TABLES
 from stromal.records.trial_records import About, TrialRecords
 from stromal.records.writing import write_table
 
-__all__ = ["about_trial", "write_study"]
+__all__ = ["SIMULATED_FILE", "about_trial", "write_study"]
+
+SIMULATED_FILE = "operating_characteristics.json"
+"""What virtual trials of a study showed, kept beside its scenario (`simulate -o`)."""
 
 _KEPT = ("low", "high", "censored", "as_read", "day_zero_date")
 """Columns of the records that reading makes, and no file has."""
@@ -47,7 +50,8 @@ def write_study(
     """Write one virtual trial as a study folder, and give its records.
 
     1. `protocol.yaml` is the study's, with the amendments made; `scenario.yaml` the study's,
-       without them, so that the folder can be simulated again.
+       without them, so that the folder can be simulated again; what simulating the study showed
+       goes along.
     2. `records/` holds what the virtual sites wrote down, `about.yaml` says that it is synthetic.
 
     Derivation from the folder gives what derivation in memory gives, bit for bit.
@@ -78,6 +82,8 @@ def write_study(
         content.pop("amend", None)
         _dump(content, folder / SCENARIO_FILE,
               f"The scenario of {study.name}; what it amends is made in protocol.yaml.")  # fmt: skip
+        if (study / SIMULATED_FILE).is_file():
+            shutil.copyfile(study / SIMULATED_FILE, folder / SIMULATED_FILE)
         _dump({"data": about.data, "statement": about.statement, "sources": list(about.sources)},
               place / ABOUT_FILE, "Written by stromal simulate.")  # fmt: skip
     except OSError as error:
