@@ -125,6 +125,7 @@ class Run:
             "scenarios": [
                 {"scenario": name, "text": one.scenario.text,
                  "msc": one.scenario.msc.model_dump(mode="json"),
+                 "spells": [spell.model_dump(mode="json") for spell in one.scenario.spells],
                  "version": scenario_version(one.scenario)}
                 for name, one in names.items()
             ],

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from stromal import __version__
 from stromal.core import UsageError
 from stromal.design.monte_carlo import Figure as Number
+from stromal.design.results import ArmFigures
 from stromal.design.runs import NULL_SCENARIO
 from stromal.report.design_content import Simulated
 from stromal.report.design_panels import (
@@ -209,11 +210,12 @@ def _without_effect(simulated: Simulated, where: Mapping[str, tuple[int, int]]) 
     for variant, place in where.items():
         told = simulated.rate(variant)
         alpha[place] = Mark(told.actual_alpha, told.nominal_alpha)
-        rate[place] = _measured(simulated, NULL_SCENARIO, variant)
-    rule = simulated.decision
+        rate[place] = _measured(simulated.null_arm(simulated.cell(NULL_SCENARIO, variant)))
+    rule, arms = simulated.decision, simulated.decided_arms
+    named = f", {humanise(arms[-1])}" if len(arms) > 1 else ""
     return [
         Panel("Actual alpha", "no effect of MSC", alpha, rule.alpha, _end(alpha, rule.alpha)),
-        Panel("Success rate", f"no effect of MSC{_of_arm(simulated)}", rate, rule.p0),
+        Panel("Success rate", f"no effect of MSC{named}", rate, rule.p0),
     ]
 
 
@@ -221,32 +223,28 @@ def _plan_of_scenarios(simulated: Simulated) -> _Plan:
     """Decide what stands where if there is one variant: the scenarios are rows."""
     variant = simulated.variants[0].variant
     undefined = bool(undefined_variants(simulated))
+    arms = simulated.decided_arms
     rejecting: dict[tuple[int, int], Mark] = {}
-    rate: dict[tuple[int, int], Mark] = {}
+    rates: dict[str, dict[tuple[int, int], Mark]] = {arm: {} for arm in arms}
     for k, one in enumerate(simulated.scenarios):
         cell = simulated.cell(one.scenario, variant)
         null = one.scenario == NULL_SCENARIO
         note = "no defined power" if undefined and not null else ""
         rejecting[k, 0] = Mark(cell.rejecting, cell.nominal_alpha if null else None, note)
-        rate[k, 0] = _measured(simulated, one.scenario, variant)
+        for arm in cell.arms:
+            if arm.arm in rates:
+                rates[arm.arm][k, 0] = _measured(arm)
     rule = simulated.decision
-    panels = [
-        Panel("Trials that reject", "null: the actual alpha", rejecting, rule.alpha),
-        Panel("Success rate", f"measured and latent{_of_arm(simulated)}", rate, rule.p0),
-    ]
+    panels = [Panel("Trials that reject", "null: the actual alpha", rejecting, rule.alpha)]
+    for arm, marks in rates.items():
+        named = f", {humanise(arm)}" if len(arms) > 1 else ""
+        panels.append(Panel("Success rate", f"measured and latent{named}", marks, rule.p0))
     rows = [Row(describe_scenario(one.scenario)) for one in simulated.scenarios]
     return _Plan(rows, [""], [panels], "scenario", "")
 
 
-def _of_arm(simulated: Simulated) -> str:
-    """Name the arm whose success rate is shown, where there are two."""
-    arms = simulated.decided_arms
-    return f", {humanise(arms[-1])}" if len(arms) > 1 else ""
-
-
-def _measured(simulated: Simulated, scenario: str, variant: str) -> Mark:
+def _measured(arm: ArmFigures) -> Mark:
     """Set the success rate as it is measured beside the latent one."""
-    arm = simulated.null_arm(simulated.cell(scenario, variant))
     latent = next((truth.rate for truth in arm.truths if truth.truth == "latent"), None)
     return Mark(arm.success_rate, latent)
 
@@ -301,7 +299,8 @@ def _styles(plan: _Plan) -> list[tuple[str, str]]:
 
 def _title_lines(simulated: Simulated) -> list[str]:
     room = (WIDTH - 0.35) * 72 / 1.12 - text_width(VIRTUAL, 9.0)
-    return wrap_text(_title(simulated), 12.0, room, lines=2)
+    begun, label = _title(simulated).split(": ", 1)
+    return [fit_text(begun, 12.0, room), fit_text(label, 12.0, (WIDTH * 72 - 14) / 1.12)]
 
 
 def _head_lines(simulated: Simulated) -> list[str]:
@@ -316,8 +315,7 @@ def _foot_lines(simulated: Simulated) -> list[str]:
     """Write the rule, what the scenarios assume of MSC, and what made the figure."""
     room = WIDTH * 72 - 14
     assumed = " ".join(
-        f"{sentence(humanise(one.scenario))}: {describe_effect(one.scenario, one.msc)}"
-        for one in simulated.effects
+        f"{sentence(humanise(one.scenario))}: {describe_effect(one)}" for one in simulated.effects
     )
     said = (describe_decision(simulated), f"Scenarios. {assumed}" if assumed else "")
     lines = [line for text in said for line in wrap_text(text, 7.0, room, lines=6)]

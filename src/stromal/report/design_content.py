@@ -15,7 +15,7 @@ from stromal.core import Fault, ProtocolError
 from stromal.design.decision import Decision
 from stromal.design.results import ArmFigures, Cell, ThreeRates
 from stromal.design.runs import NULL_SCENARIO
-from stromal.simulate.assumptions import Effect
+from stromal.simulate.assumptions import Effect, Spell
 
 __all__ = ["SIMULATED_FILE", "Assumed", "Critical", "Simulated", "Variant", "read_simulated"]
 
@@ -42,11 +42,12 @@ class Variant(_Part):
 
 
 class Assumed(_Part):
-    """A scenario: what it says in words, and what it assumes of MSC."""
+    """A scenario: what it says in words, and what it assumes of MSC and of what befalls people."""
 
     scenario: str
     text: str
     msc: Effect
+    spells: list[Spell] = []
     version: str
 
 

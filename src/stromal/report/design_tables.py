@@ -18,6 +18,7 @@ from stromal.report.design_words import (
     describe_match,
     describe_scenario,
     describe_undefined,
+    undefined_variants,
 )
 from stromal.report.numbers import DASH, as_interval, as_mean, as_percent, as_with_error
 from stromal.report.tables import Table
@@ -78,8 +79,7 @@ def show_design(view: StudyView, simulated: Simulated) -> DesignSection:
         budget=describe_budget(simulated),
         rule=describe_decision(simulated),
         scenarios=tuple(
-            (describe_scenario(s.scenario), s.text, describe_effect(s.scenario, s.msc))
-            for s in simulated.scenarios
+            (describe_scenario(s.scenario), s.text, describe_effect(s)) for s in simulated.scenarios
         ),
         undefined=describe_undefined(simulated),
         tables=(_rejecting(simulated), _sizes(simulated), _estimates(simulated)),
@@ -128,7 +128,11 @@ def _rejecting(simulated: Simulated) -> Table:
 def _rates(simulated: Simulated, cell: Cell) -> tuple[str, ...]:
     """Write one variant's power beside its rates without an effect."""
     told = simulated.rate(cell.variant)
-    power = (_share(cell.rejecting), _spread(cell.rejecting)) if simulated.effects else (DASH, DASH)
+    power = (DASH, DASH)
+    if cell.variant in {name for name, _ in undefined_variants(simulated)}:
+        power = ("not defined", DASH)
+    elif simulated.effects:
+        power = (_share(cell.rejecting), _spread(cell.rejecting))
     return (
         cell.variant, *power, _share(told.null_rate), _share(told.nominal_alpha),
         _share(told.actual_alpha), _spread(told.actual_alpha),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from stromal.design.runs import NULL_SCENARIO
 from stromal.protocol import Protocol
-from stromal.report.design_content import SIMULATED_FILE, Critical, Simulated
+from stromal.report.design_content import SIMULATED_FILE, Assumed, Critical, Simulated
 from stromal.report.numbers import as_number, as_percent
 from stromal.report.words import humanise
-from stromal.simulate.assumptions import Effect
 
 __all__ = [
     "VIRTUAL",
@@ -45,20 +44,27 @@ def describe_budget(simulated: Simulated) -> str:
     )
 
 
-def describe_effect(scenario: str, effect: Effect) -> str:
-    """Say what a scenario assumes of MSC and the niche."""
-    if scenario == NULL_SCENARIO:
+def describe_effect(scenario: Assumed) -> str:
+    """Say what a scenario assumes of MSC: of the niche, and of what befalls participants."""
+    effect = scenario.msc
+    if scenario.scenario == NULL_SCENARIO:
         return "MSC have no effect."
-    if effect.effect == 0:
-        return "MSC add nothing to the repair of the niche."
-    said = (
-        f"While all support of 10⁶ MSC per kg lasts, it adds {as_number(effect.effect)} a day to "
-        f"the repair of the niche; support fades by {as_number(effect.decay)} a day"
-    )
-    if effect.delay:
-        said += f", from {effect.delay} day{'' if effect.delay == 1 else 's'} after an infusion"
-    if effect.responders < 1:
-        said += f", in {as_percent(effect.responders)} of participants"
+    said = "MSC add nothing to the repair of the niche"
+    if effect.effect:
+        said = (
+            f"While all support of 10⁶ MSC per kg lasts, it adds {as_number(effect.effect)} a day "
+            f"to the repair of the niche; support fades by {as_number(effect.decay)} a day"
+        )
+        if effect.delay:
+            said += f", from {effect.delay} day{'' if effect.delay == 1 else 's'} after an infusion"
+        if effect.responders < 1:
+            said += f", in {as_percent(effect.responders)} of participants"
+    changed = [one for one in scenario.spells if one.msc_ratio != 1]
+    for one in changed:
+        said += (
+            f". At full MSC support {humanise(one.name)} begins {as_number(one.msc_ratio)} times "
+            "as often"
+        )
     return f"{said}."
 
 
@@ -72,7 +78,9 @@ def describe_decision(simulated: Simulated) -> str:
     rule, shown = simulated.decision, simulated.analysis
     levels = " or ".join(humanise(level) for level in shown.of)
     level = f"{rule.side if rule.side == 'two-sided' else 'one-sided'}, alpha {rule.alpha:g}"
-    what = f"{shown.label} (success: {levels})"
+    what = shown.label
+    if not all(level in what for level in shown.of):
+        what += f" (success: {levels})"
     if rule.test == "fisher":
         arms = " against ".join(humanise(arm) for arm in simulated.decided_arms)
         direction = {"greater": "above", "less": "below"}.get(rule.side)

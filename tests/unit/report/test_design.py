@@ -17,7 +17,7 @@ from stromal.core import ProtocolError, UsageError
 from stromal.design.characteristics import EFFECT_IS_ASSUMED, operating_characteristics
 from stromal.report import design
 from stromal.report.design import MOST_VARIANTS, draw_power
-from stromal.report.design_content import SIMULATED_FILE, Simulated, read_simulated
+from stromal.report.design_content import SIMULATED_FILE, Assumed, Simulated, read_simulated
 from stromal.report.design_tables import show_design
 from stromal.report.design_words import (
     describe_budget,
@@ -29,7 +29,6 @@ from stromal.report.design_words import (
 from stromal.report.figures import SETTINGS
 from stromal.report.html import render_report
 from stromal.report.view import build_view
-from stromal.simulate.assumptions import Effect
 from support.design_content import (
     DEFINITIONS,
     MEASURED,
@@ -184,6 +183,13 @@ def test_the_order_of_levels_is_that_of_the_axes():
     assert [one for one in said if one in MEASURED] == MEASURED[::-1]
 
 
+def test_two_arms_without_a_grid_have_a_panel_each():
+    said = texts_of(draw_power(two_arms(), kind="svg"))
+    assert "measured and latent, MSC" in said
+    assert "measured and latent, usual" in said
+    assert {"26.0 %", "48.0 %"} <= set(said)
+
+
 def test_a_name_cannot_act_in_the_figure():
     hostile = '<script>alert("x")</script>'
     drawn = draw_power(content_of({"draws": [hostile, "b"]}, lambda _: (0.4, 0.8, 0.3, 0.04)),
@@ -319,14 +325,22 @@ def test_two_arms_have_no_critical_number():
     assert "successes of both arms" in said
 
 
+def assumed(scenario="assumed", spells=(), **msc):
+    return Assumed.model_validate({"scenario": scenario, "text": "", "version": "", "msc": msc,
+                                   "spells": list(spells)})  # fmt: skip
+
+
 def test_effects_are_told_as_assumed():
-    effect = Effect.model_validate({"effect": 0.02, "delay": "3 d", "responders": 0.5})
-    said = describe_effect("assumed", effect).replace("\u00a0", " ")
+    said = describe_effect(assumed(effect=0.02, delay="3 d", responders=0.5))
     assert "adds 0.02 a day" in said
-    assert "from 3 days after an infusion, in 50.0 % of participants." in said
-    idle = Effect.model_validate({"effect": 0})
-    assert describe_effect("null", idle) == "MSC have no effect."
-    assert describe_effect("weak", idle) == "MSC add nothing to the repair of the niche."
+    assert "from 3 days after an infusion, in 50.0\u00a0% of participants." in said
+    gvhd = {"name": "chronic_gvhd", "rate": 0.01, "until": "2 a", "lasting": "90 d"}
+    both = [gvhd | {"msc_ratio": 0.5}, gvhd | {"name": "cmv"}]
+    assert describe_effect(assumed("null", both, effect=0)) == "MSC have no effect."
+    assert describe_effect(assumed("weak", both, effect=0, delay="3 d")) == (
+        "MSC add nothing to the repair of the niche. At full MSC support chronic GVHD begins 0.5 "
+        "times as often."
+    )
 
 
 def test_one_uncalibrated_set_is_told():
@@ -387,7 +401,7 @@ def test_the_section_shows_what_the_file_says(view):
         "The effect of MSC in each scenario is an assumption.", "A second one.", "seed 7",
         "250 people", "A ward that draws blood daily.", "with 68 analysed from 27 successes on",
         "93.0 ± 0.8 %", "4.2 ± 0.8 %", "1.5 ± 0.0 %",  # power, actual and nominal alpha
-        "34.0 ± 0.8 %",  # null rate
+        "34.0 ± 0.8 %", "not defined",  # null rate; power of what cannot be shown
         "68.0 ± 0.0", "14.7 ± 0.2", "1.51 ± 0.01",  # size, screened, 553 days in years
         "−1.0 ± 0.4", "latent", "measured daily", "94.0 ± 0.8 %",  # bias 0.47 - 0.48; coverage
         "has no defined power when blood is not drawn daily",
