@@ -165,6 +165,7 @@ def summarise(course: Course, weekday: npt.NDArray[np.int64]) -> dict[str, Summa
         "graft_failure": _graft_failure(course, anc),
         "pgf_incidence": share_of(int(failed.sum()), failed.size),
         "pgf_recovery": recovered_from_failure(course, onset),
+        "pgf_eased": recovered_from_failure(course, onset, still_low=1),
         **survival_of(course, failed),
         **infections_of(course),
         **support_of_transplants(course),
@@ -265,15 +266,17 @@ def _onsets(
     return onset
 
 
-def recovered_from_failure(course: Course, onset: npt.NDArray[np.int32]) -> Summary:
+def recovered_from_failure(
+    course: Course, onset: npt.NDArray[np.int32], still_low: int = 0
+) -> Summary:
     """Give the share of those with poor graft function (`onset` from 0) who came out of it.
 
-    Recovered is who, on three successive draws after the onset and before day 180, had no line low
-    and none supported: neutrophils at least 0.5, platelets at least 20 without platelets in the 7
-    days before, haemoglobin at least 70 without red cells in the 14 days before. Who dies or
-    relapses before is not recovered.
+    Recovered is who, on three successive draws after the onset and before day 180, had at most
+    `still_low` lines low or supported; with 0: neutrophils at least 0.5, platelets at least 20
+    without platelets in the 7 days before, haemoglobin at least 70 without red cells in the 14 days
+    before. Who dies or relapses before is not recovered.
     """
-    free = _low_lines(course) == 0
+    free = _low_lines(course) <= still_low
     drawn = ~np.isnan(course.platelets)
     found = 0
     failed = np.flatnonzero(onset >= 0)

@@ -130,6 +130,7 @@ def test_support_stands_for_a_low_count_for_7_and_14_days():
     assert recovered_from_failure(course, onset).value == 1
     course.anc[0, 31:] = 0.4  # one line low for ever
     assert recovered_from_failure(course, onset).value == 0.5
+    assert recovered_from_failure(course, onset, still_low=1).value == 1
     # transfused every 7 days to the end: never three draws in a row without support
     course.platelets_given[1, 30::7] = 1
     assert recovered_from_failure(course, onset).value == 0
