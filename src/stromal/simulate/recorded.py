@@ -91,7 +91,7 @@ def _rows_of(
     drugs = [_stretches(stretch, name, bit) for name, bit in _DRUGS.items()]
     for k, spell in enumerate(spells):
         rows = _placed(stretch, (stretch.course.onset >> k) & 1 == 1)
-        ended = pl.col("day") + spell.lasting
+        ended = pl.col("day") + max(spell.lasting - 1, 0)
         if spell.recorded == "event":
             events.append(_event(rows, spell.name, spell.grade))
         else:

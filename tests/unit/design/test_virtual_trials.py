@@ -30,7 +30,7 @@ COMMON = {
     "niche_repair": {"value": 0.001},
 }
 """Poor graft function in most people, so that a bank is filled quickly."""
-CHANGES = {"calibrated": False, "parameters": COMMON}
+CHANGES = {"calibrated": False, "parameters": COMMON, "msc": {"effect": 0.02}}
 LABELS = {"scenario": "assumed", "variant": AS_PLANNED, "parameter_set": 0}
 
 
@@ -231,7 +231,7 @@ def test_the_actual_alpha_moves_with_the_draws_and_strict_days_lose_all_power():
     assert cells.cell("assumed", "Mon Wed Fri").rejecting.value == 0.0
     assert daily.arms[0].success_rate.value > 0.1
     rates = {one.variant: one for one in cells.rates}
-    assert rates["daily"].nominal_at == pytest.approx(0.3)
+    assert rates["daily"].nominal_at == pytest.approx(0.5)
     assert rates["daily"].null_rate.value == daily.arms[0].success_rate.value
     truths = {one.truth: one.rate.value for one in sparse.arms[0].truths}
     assert truths["latent"] > 0.1
