@@ -37,6 +37,7 @@ from stromal.report.design_words import (
     describe_decision,
     describe_effect,
     describe_scenario,
+    name_rate,
     undefined_variants,
 )
 from stromal.report.figures import SETTINGS, as_svg
@@ -128,7 +129,7 @@ def _described(simulated: Simulated) -> str:
     """Say in sentences what the figure shows."""
     said = [
         f"{cell.variant}, {describe_scenario(cell.scenario)}: "
-        f"{as_percent(cell.rejecting.value)} of trials reject, success rate "
+        f"{as_percent(cell.rejecting.value)} of trials reject, rate "
         + " and ".join(
             f"{as_percent(arm.success_rate.value)}"
             for arm in cell.arms
@@ -215,7 +216,7 @@ def _without_effect(simulated: Simulated, where: Mapping[str, tuple[int, int]]) 
     named = f", {humanise(arms[-1])}" if len(arms) > 1 else ""
     return [
         Panel("Actual alpha", "no effect of MSC", alpha, rule.alpha, _end(alpha, rule.alpha)),
-        Panel("Success rate", f"no effect of MSC{named}", rate, rule.p0),
+        Panel(name_rate(simulated), f"no effect of MSC{named}", rate, rule.p0),
     ]
 
 
@@ -238,7 +239,7 @@ def _plan_of_scenarios(simulated: Simulated) -> _Plan:
     panels = [Panel("Trials that reject", "null: the actual alpha", rejecting, rule.alpha)]
     for arm, marks in rates.items():
         named = f", {humanise(arm)}" if len(arms) > 1 else ""
-        panels.append(Panel("Success rate", f"measured and latent{named}", marks, rule.p0))
+        panels.append(Panel(name_rate(simulated), f"measured and latent{named}", marks, rule.p0))
     rows = [Row(describe_scenario(one.scenario)) for one in simulated.scenarios]
     return _Plan(rows, [""], [panels], "scenario", "")
 
@@ -394,7 +395,7 @@ def _draw_signs(axes: Any, simulated: Simulated, y: float) -> None:  # noqa: ANN
     signs = [("interval", f"simulated, {sure} Monte Carlo interval")]
     if any(_has_spread(cell.rejecting) for cell in simulated.cells):
         signs.append(("bar", "5 to 95 % of parameter sets"))
-    signs += [("diamond", "nominal alpha; latent success rate"), ("dashes", level)]
+    signs += [("diamond", "nominal alpha; latent rate"), ("dashes", level)]
     for sign, said in signs:
         need = 22 + text_width(said, 7.5) + 12
         if x + need > room:

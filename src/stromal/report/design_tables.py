@@ -18,6 +18,7 @@ from stromal.report.design_words import (
     describe_match,
     describe_scenario,
     describe_undefined,
+    name_rate,
     undefined_variants,
 )
 from stromal.report.numbers import DASH, as_interval, as_mean, as_percent, as_with_error
@@ -115,7 +116,7 @@ def _rejecting(simulated: Simulated) -> Table:
         rows = [_rates(simulated, simulated.cell(s.scenario, v.variant))
                 for s in simulated.scenarios for v in simulated.variants]  # fmt: skip
     note = (
-        f"{_ERROR} The null rate q is the success rate that the scenario without effect gives as "
+        f"{_ERROR} The null rate q is the rate that the scenario without effect gives as "
         "it is measured. The nominal alpha is that of the rule; the actual alpha is the share of "
         "null trials that reject."
     )
@@ -191,7 +192,7 @@ def _estimates(simulated: Simulated) -> Table:
                        _points(truth.bias), _share(truth.coverage))  # fmt: skip
                 name = ""
 
-    columns = ("Variant", "Success rate", "Truth", "Its rate", "Bias, points", "Coverage")
+    columns = ("Variant", name_rate(simulated), "Truth", "Its rate", "Bias, points", "Coverage")
     shown = simulated.analysis
     interval = f"{as_percent(shown.confidence, 0)} {shown.interval} interval"
     note = (

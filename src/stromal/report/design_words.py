@@ -16,6 +16,7 @@ __all__ = [
     "describe_match",
     "describe_scenario",
     "describe_undefined",
+    "name_rate",
     "undefined_variants",
 ]
 
@@ -68,6 +69,11 @@ def describe_effect(scenario: Assumed) -> str:
     return f"{said}."
 
 
+def name_rate(simulated: Simulated) -> str:
+    """Name the rate that is decided on: an event need not be a success."""
+    return "Share with the event" if simulated.analysis.of == ["event"] else "Success rate"
+
+
 def describe_decision(simulated: Simulated) -> str:
     """Say the rule in words, with its critical number.
 
@@ -80,7 +86,7 @@ def describe_decision(simulated: Simulated) -> str:
     level = f"{rule.side if rule.side == 'two-sided' else 'one-sided'}, alpha {rule.alpha:g}"
     what = shown.label
     if not all(level in what for level in shown.of):
-        what += f" (success: {levels})"
+        what += f" (counted: {levels})"
     if rule.test == "fisher":
         arms = " against ".join(humanise(arm) for arm in simulated.decided_arms)
         direction = {"greater": "above", "less": "below"}.get(rule.side)

@@ -190,6 +190,14 @@ def test_two_arms_without_a_grid_have_a_panel_each():
     assert {"26.0 %", "48.0 %"} <= set(said)
 
 
+def test_an_event_is_not_called_a_success():
+    content = single_content()
+    content["analysis"]["of"] = ["event"]
+    said = texts_of(draw_power(content, kind="svg"))
+    assert "Share with the event" in said
+    assert "Success rate" not in said
+
+
 def test_a_name_cannot_act_in_the_figure():
     hostile = '<script>alert("x")</script>'
     drawn = draw_power(content_of({"draws": [hostile, "b"]}, lambda _: (0.4, 0.8, 0.3, 0.04)),
@@ -306,7 +314,7 @@ def test_the_rule_is_told_with_its_critical_numbers():
     ]
     said = describe_decision(Simulated.of(content)).replace("\u00a0", " ")
     assert said == (
-        "Platelet response (success: CR or PR): the trial rejects a success rate of 27.0 % upwards "
+        "Platelet response (counted: CR or PR): the trial rejects a success rate of 27.0 % upwards "
         "by the exact binomial test (one-sided, alpha 0.025): with 68 analysed from 27 successes "
         "on; with 40 analysed never."
     )
