@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-__all__ = ["cache_folder", "kernel"]
+__all__ = ["cache_folder", "inlined", "kernel"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,12 +43,22 @@ def cache_folder(package: Path = _PACKAGE) -> Path:
 
 def kernel(function: F) -> F:
     """Compile `function` with numba, cached and without holding the interpreter's lock."""
+    return _compiled(function, {})
+
+
+def inlined(function: F) -> F:
+    """Compile a small function as `kernel` does, and put it in the place of each of its calls."""
+    return _compiled(function, {"forceinline": True})
+
+
+def _compiled(function: F, options: dict[str, bool]) -> F:
+    """Compile a function with numba's options."""
     import numba  # noqa: PLC0415  (half a second: only who computes pays it)
 
     config: Any = vars(numba)["config"]
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:
-        return cast("F", numba.njit(cache=True, nogil=True)(function))
+        return cast("F", numba.njit(cache=True, nogil=True, **options)(function))
     finally:
         config.CACHE_DIR = before

@@ -15,12 +15,11 @@ from stromal.core import Fault, ProtocolError
 from stromal.design.decision import Decision
 from stromal.design.results import ArmFigures, Cell, ThreeRates
 from stromal.design.runs import NULL_SCENARIO
+from stromal.design.study_folder import SIMULATED_FILE
 from stromal.simulate.assumptions import Effect, Spell
 
 __all__ = ["SIMULATED_FILE", "Assumed", "Critical", "Simulated", "Variant", "read_simulated"]
 
-SIMULATED_FILE = "operating_characteristics.json"
-"""The file in a study folder that the report looks for."""
 _REMEDY = f"Write it anew with `stromal simulate STUDY -o {SIMULATED_FILE}`, or remove it."
 _MOST_FAULTS = 20
 

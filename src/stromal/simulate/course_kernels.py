@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from stromal.core.jit import kernel
+from stromal.core.jit import inlined, kernel
 from stromal.simulate.marrow_kernels import (
     ANC,
     HB,
@@ -230,13 +230,13 @@ def room_for_course(participants: int, days: int) -> Course:
     )  # fmt: skip
 
 
-@kernel
+@inlined
 def _sigma(variation: float) -> float:
     """Give the standard deviation of the logarithm for a coefficient of variation."""
     return math.sqrt(math.log(1.0 + variation * variation))
 
 
-@kernel
+@inlined
 def _reported(value: float, sigma: float, number: float, digits: float) -> float:
     """Give a count as a laboratory reports it: log-normal around the true one, and rounded."""
     if sigma == 0.0:
@@ -246,7 +246,7 @@ def _reported(value: float, sigma: float, number: float, digits: float) -> float
     )
 
 
-@kernel
+@inlined
 def _count_blood(
     k0: Word, k1: Word, day: int, noise: Noise, anc: float, platelets: float, hb: float
 ) -> Noise:
@@ -261,7 +261,7 @@ def _count_blood(
     )
 
 
-@kernel
+@inlined
 def _is_drawn(k0: Word, k1: Word, day: int, site: Site, memory: Table, b: int) -> bool:
     """Say whether a planned draw is taken."""
     chance = site.missed
@@ -270,14 +270,14 @@ def _is_drawn(k0: Word, k1: Word, day: int, site: Site, memory: Table, b: int) -
     return chance <= 0.0 or uniform(k0, k1, day, _MISSED, 0) >= chance
 
 
-@kernel
+@inlined
 def _lose_blood(x: Table, b: int, share: float) -> None:
     """Take a share of the haemoglobin, own and transfused."""
     x[HB, b] *= 1.0 - share
     x[HB_TRANSFUSED, b] *= 1.0 - share
 
 
-@kernel
+@inlined
 def _act(
     site: Site, day: int, memory: Table, x: Table, b: int, anc: float, platelets: float, hb: float
 ) -> tuple[int, int]:
@@ -308,7 +308,7 @@ def _act(
     return given, units
 
 
-@kernel
+@inlined
 def _danger(hazards: Hazards, spells: Table, memory: Table, b: int, day: int, anc: float) -> float:
     """Give the chance of death on a day."""
     danger = hazards.death
@@ -346,7 +346,7 @@ def _begin_spells(
     return begun
 
 
-@kernel
+@inlined
 def _wear(spells: Table, immune: Table, p: int, memory: Table, b: int, day: int) -> float:
     """Give the loss of output today, of spells and of immune attack."""
     wear = 0.0
@@ -371,7 +371,7 @@ def _marrow(r: State) -> Marrow:
     )  # fmt: skip
 
 
-@kernel
+@inlined
 def _visit(
     k0: Word, k1: Word, day: int, planned: int, site: Site, noise: Noise, infection_days: float,
     memory: Table, x: Table, book: Table, b: int,
@@ -391,7 +391,7 @@ def _visit(
     book[_ON_DRUGS, b] = memory[_DRUGS, b]
 
 
-@kernel
+@inlined
 def _befall(
     k0: Word, k1: Word, day: int, platelets: float, site: Site, hazards: Hazards, spells: Table,
     memory: Table, x: Table, book: Table, b: int,

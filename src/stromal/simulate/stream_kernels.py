@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from stromal.core.jit import kernel
+from stromal.core.jit import inlined, kernel
 
 __all__ = [
     "four_uniforms",
@@ -37,7 +37,7 @@ _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _TO_UNIT = 1.0 / 4294967296.0
 
 
-@kernel
+@inlined
 def philox(
     c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word
 ) -> tuple[Word, Word, Word, Word]:
@@ -75,7 +75,7 @@ def key_of(seed: int, biology: int, participant: int) -> tuple[Word, Word]:
     return x0 ^ x2, x1 ^ x3
 
 
-@kernel
+@inlined
 def _words(
     k0: Word, k1: Word, day: int, purpose: int, number: int
 ) -> tuple[Word, Word, Word, Word]:
@@ -85,14 +85,14 @@ def _words(
     )
 
 
-@kernel
+@inlined
 def uniform(k0: Word, k1: Word, day: int, purpose: int, number: int) -> float:
     """Give a number above 0 and below 1, evenly distributed, with 32 bits."""
     x0, _, _, _ = _words(k0, k1, day, purpose, number)
     return (x0 + 0.5) * _TO_UNIT
 
 
-@kernel
+@inlined
 def four_uniforms(
     k0: Word, k1: Word, day: int, purpose: int, number: int
 ) -> tuple[float, float, float, float]:
@@ -106,7 +106,7 @@ def four_uniforms(
     )
 
 
-@kernel
+@inlined
 def three_normals(
     k0: Word, k1: Word, day: int, purpose: int, number: int
 ) -> tuple[float, float, float]:
@@ -118,7 +118,7 @@ def three_normals(
     return radius * math.cos(angle), radius * math.sin(angle), third
 
 
-@kernel
+@inlined
 def normal(k0: Word, k1: Word, day: int, purpose: int, number: int) -> float:
     """Give one standard normal number."""
     first, _, _ = three_normals(k0, k1, day, purpose, number)
