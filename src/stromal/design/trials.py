@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from stromal.analysis.analyze import analysed_rows
-from stromal.design.bank import ABOUT, STEPS, Bank, Biology, limits_of
+from stromal.design.bank import ABOUT, STEPS, Bank, Biology, endpoints_judged, limits_of
 from stromal.design.plan import (
     ORIGIN,
     allocate,
@@ -217,12 +217,16 @@ def _given(infusions: pl.DataFrame, course: Course, ended: npt.NDArray[np.int32]
 def count_trials(trials: Trials, labels: Mapping[str, object]) -> dict[str, pl.DataFrame]:
     """Derive and count trials: the frames `trials` and `tallies` of a run.
 
+    All endpoints are derived but the one that opened the trial, which everybody has met.
+
     Parameters
     ----------
     labels
         `scenario`, `variant`, `parameter_set`: columns that are the same for all rows.
     """
-    context = derive_all(trials.protocol, trials.records())
+    opened = trials.scenario.entry.endpoint  # of everybody, and settled before the trial
+    others = {name for name in trials.protocol.endpoints if name != opened}
+    context = derive_all(trials.protocol, trials.records(), only=others | _decisive(trials))
     rows = count_analysed(context, trials)
     last = trials.enrolled.reshape(-1, trials.size)
     whole = pl.DataFrame({
@@ -251,6 +255,14 @@ def count_trials(trials: Trials, labels: Mapping[str, object]) -> dict[str, pl.D
     }
 
 
+def _decisive(trials: Trials) -> set[str]:
+    """Name the endpoints without which the decision cannot be counted."""
+    protocol = trials.protocol
+    spec = protocol.analyses[trials.scenario.decision.analysis]
+    judged = endpoints_judged(protocol) if protocol.analysis_sets[spec.set].eligible else set[str]()
+    return judged | {str(spec.endpoint)}
+
+
 def count_analysed(context: Context, trials: Trials) -> pl.DataFrame:
     """Give `trial`, `arm`, `n`, `events` of the analysis that decides."""
     name = trials.scenario.decision.analysis
@@ -276,7 +288,7 @@ def _tally(context: Context, trials: Trials) -> pl.DataFrame:
         .agg(participants=pl.len().cast(pl.Int64))
         .with_columns(endpoint=pl.lit(name))
         for name in trials.protocol.endpoints
-        if name in context.derived
+        if name in context.derived and name != trials.scenario.entry.endpoint
     ]
     return (
         pl.concat(parts)
@@ -291,14 +303,12 @@ def count_truths(trials: Trials, daily: Trials, labels: Mapping[str, object]) ->
     `latent`: the rule on the true daily counts of the same courses. `measured daily`: the same
     people drawn every day, with the laboratory's noise and no draw missed.
     """
-    spec = trials.protocol.analyses[trials.scenario.decision.analysis]
-    endpoint = str(spec.endpoint)
     found: list[pl.DataFrame] = []
     for truth, records in (
         (TRUTHS[0], trials.records(latent=True)),
         (TRUTHS[1], daily.records()),
     ):
-        context = derive_all(trials.protocol, records, only=[endpoint])
+        context = derive_all(trials.protocol, records, only=_decisive(trials))
         rows = (
             count_analysed(context, trials)
             .group_by("arm")
