@@ -138,7 +138,7 @@ def _write(run: Run, grid: Grid | None, output: Path) -> None:
         write(run.characteristics.table, output)
     else:
         make_folder(output)
-        output.write_bytes(draw_power(content, kind=suffix.removeprefix(".")))
+        output.write_bytes(draw_power(content, kind="svg" if suffix == ".svg" else "png"))
         out.print(f"Wrote {safe(str(output))}", highlight=False)
 
 

@@ -138,12 +138,13 @@ def read_scenario(study: Path) -> tuple[Scenario, dict[str, Any]]:
                    "Write a scenario.yaml beside protocol.yaml; see the page on virtual trials.")]
         )  # fmt: skip
     located = read_yaml(file, name=file.name)
-    if not isinstance(located.data, dict):
+    data: object = located.data
+    if not isinstance(data, dict):
         raise ProtocolError(
             [located.fault((), "no mapping of keys", "a scenario that begins with "
                            "`stromal_scenario: 1`", "Start from the scenario of a study.")]
         )  # fmt: skip
-    content = cast("dict[str, Any]", located.data)
+    content = cast("dict[str, Any]", data)
     return validated(Scenario, located), content
 
 

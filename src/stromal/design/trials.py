@@ -138,8 +138,9 @@ def live_trials(
     if daily:
         plan = plan.model_copy(update={"missed": 0.0, "missed_when_well": 0.0})
     cohort = with_effect(_resumed(bank, picked, keys), scenario.msc)
-    live(cohort, planned, support_of(infusions, protocol, scenario, entry, width), entry,
-         (entry + width).astype(np.int32), site_of(plan, biology.values), hazards_of(biology.values),
+    support = support_of(infusions, protocol, scenario, entry, width)
+    site, hazards = site_of(plan, biology.values), hazards_of(biology.values)
+    live(cohort, planned, support, entry, (entry + width).astype(np.int32), site, hazards,
          spells_of(scenario.spells), STEPS, course)  # fmt: skip
     ended = _last_day(course, entry, width)
     table = table.with_columns(

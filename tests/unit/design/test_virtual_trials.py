@@ -30,7 +30,7 @@ COMMON = {
     "niche_repair": {"value": 0.001},
 }
 """Poor graft function in most people, so that a bank is filled quickly."""
-CHANGES = {"calibrated": False, "parameters": COMMON, "msc": {"effect": 0.02}}
+CHANGES = {"calibrated": False, "parameters": COMMON, "msc": {"effect": 0.02, "delay": "3 d"}}
 LABELS = {"scenario": "assumed", "variant": AS_PLANNED, "parameter_set": 0}
 
 
