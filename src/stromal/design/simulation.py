@@ -293,12 +293,12 @@ def _quiet(_what: str, _done: int, _total: int) -> None:
 
 
 def _sets(setting: Setting, budget: Budget) -> list[dict[str, Override]]:
-    """Give the parameter sets that a run uses."""
+    """Give the parameter sets that a run uses, spread evenly over those that were accepted."""
     if not setting.scenario.calibrated:
         return [{}]
     sets = calibrated_sets()
     most = min(len(sets), budget.trials, budget.sets or len(sets))
-    return sets[:most]
+    return [sets[place * len(sets) // most] for place in range(most)]
 
 
 def _check(settings: Sequence[Setting]) -> None:
