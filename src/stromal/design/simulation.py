@@ -36,6 +36,7 @@ from stromal.design.results_folder import (
     open_folder,
     read_result,
 )
+from stromal.design.runs import TRUTHS_SCHEMA
 from stromal.design.scenario import scenario_version
 from stromal.design.trials import Trials, count_trials, count_truths, live_trials
 from stromal.endpoints.derive import built_on
@@ -190,7 +191,7 @@ def do_trials(task: _TrialTask) -> dict[str, pl.DataFrame]:
               "parameter_set": task.number}  # fmt: skip
     numbers = np.array(task.trials, dtype=np.int64)
     lived = _live(task.setting, task.overrides, bank, numbers, task.seed, task.number)
-    found = count_trials(lived, labels)
+    found = {**count_trials(lived, labels), "truths": pl.DataFrame(schema=TRUTHS_SCHEMA)}
     if task.truths:
         few = numbers[: task.truths]
         own = _live(task.setting, task.overrides, bank, few, task.seed, task.number)

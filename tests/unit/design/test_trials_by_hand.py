@@ -1,0 +1,63 @@
+"""What a run prints, counted again by hand from its tables; and runs of more than one task."""
+
+import math
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stromal.design.grid import Grid, settings_of
+from stromal.design.scenario import read_scenario
+from stromal.design.simulation import Budget, simulate
+
+STUDIES = Path(__file__).parents[3] / "studies"
+COMMON = {
+    "calibrated": False,
+    "parameters": {
+        "niche_damaged": {"value": 0.9},
+        "damaged_capacity": {"value": 0.014},
+        "niche_repair": {"value": 0.001},
+    },
+    "msc": {"effect": 0.002},
+}
+"""Poor graft function in most people, so that a bank is filled quickly."""
+
+
+def settings(changes=None, study="msc4pgf"):
+    """Give the null and the assumed setting of a study, with poor graft function common."""
+    _, content = read_scenario(STUDIES / study)
+    own = {**COMMON, **(changes or {})}
+    grid = Grid.model_validate({"stromal_grid": 1, "text": "-", "scenarios": {"assumed": own}})
+    return settings_of(STUDIES / study, {**content, **own}, grid)
+
+
+@pytest.mark.by_hand
+def test_rates_and_decisions_of_a_run_are_those_counted_by_hand_from_its_tables():
+    """One set with more trials than a task holds (50): truths come from the first task alone.
+
+    The rule: at least so many of 68 that P(X >= so many) <= 0.025 at p0 = 0.5.
+    """
+    run = simulate(settings(), Budget(trials=52, bank=30, seed=5), workers=1)
+    assert run.frames["truths"]["n"].to_list() == [680] * 4
+    trials, truths = run.frames["trials"], run.frames["truths"]
+    assert trials.filter(pl.col("scenario") == "null")["trial"].to_list() == list(range(52))
+
+    def tail(n, events):
+        return sum(math.comb(n, k) for k in range(events, n + 1)) / 2**n
+
+    for scenario in ("null", "assumed"):
+        rows = trials.filter(pl.col("scenario") == scenario).select("n", "events").rows()
+        rejected = sum(tail(n, events) <= 0.025 for n, events in rows)
+        nominal = [next(p for e in range(n + 1) if (p := tail(n, e)) <= 0.025) for n, _ in rows]
+        cell = run.characteristics.cell(scenario, "as planned")
+        assert cell.trials == 52
+        assert cell.rejecting.value == pytest.approx(rejected / 52)
+        assert cell.nominal_alpha.value == pytest.approx(sum(nominal) / 52)
+        rate = sum(e for _, e in rows) / sum(n for n, _ in rows)
+        assert cell.arms[0].success_rate.value == pytest.approx(rate)
+        for told in cell.arms[0].truths:
+            of = truths.filter(pl.col("scenario") == scenario, pl.col("truth") == told.truth)
+            true = of["events"].item() / of["n"].item()
+            assert told.rate.value == pytest.approx(true)
+            bias = sum(e / n - true for n, e in rows) / 52
+            assert told.bias.value == pytest.approx(bias)
