@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from stromal.core import UsageError
+from stromal.core.jit import cache_folder
 from stromal.design.bank import (
     Bank,
     Biology,
@@ -254,10 +255,15 @@ def simulate(
         root, plan = Path(place), _plan(settings, budget, len(sets))
         tell = progress or _quiet
         banks = _bank_tasks(settings, sets, budget)
+        warm = not cache_folder().is_dir()  # kernels are compiled here once, not by every worker
+        if warm:
+            run_tasks(banks[:1], fill_bank, root / "banks", plan=plan, workers=1)
         run_tasks(banks, fill_bank, root / "banks", plan=plan, workers=workers, cluster=cluster,
                   progress=lambda done, total: tell("banks", done, total))  # fmt: skip
         store = open_folder(root / "banks", plan, f"{fill_bank.__module__}.{fill_bank.__name__}")
         tasks = _trial_tasks(settings, sets, budget, store)
+        if warm:
+            run_tasks(tasks[:1], do_trials, root / "trials", plan=plan, workers=1)
         results = run_tasks(tasks, do_trials, root / "trials", plan=plan, workers=workers,
                             cluster=cluster,
                             progress=lambda done, total: tell("trials", done, total))  # fmt: skip
