@@ -114,7 +114,7 @@ def operating_characteristics(
     banks = bank_sizes(frame.select(SET).unique().sort(SET), banked)
     rows = [
         decision_rows(frame, decision, arms, banks),
-        size_rows(frame),
+        size_rows(frame, banks),
         arm_rows(frame, banks),
         truth_rows(frame, checked, analysis, banks),
         endpoint_rows(counted, banks),

@@ -142,11 +142,14 @@ def _nominal_rows(wide: pl.DataFrame, rates: pl.DataFrame, decision: Decision) -
     return mean_rows(each, "nominal_alpha", [*SET, "measure"])
 
 
-def size_rows(trials: pl.DataFrame) -> pl.DataFrame:
+def size_rows(trials: pl.DataFrame, banks: pl.DataFrame) -> pl.DataFrame:
     """Make the rows of how large trials become: `enrolled`, `screened`, `duration_days`.
 
-    Participants of all arms; transplants looked at for each one of them; the longest duration of
-    the arms. What nobody was enrolled for is missing in that trial.
+    1. Participants of all arms; transplants looked at for each one of them; the longest duration
+       of the arms. What nobody was enrolled for is missing in that trial.
+    2. How many are looked at for one, s, is counted once, in filling the bank: of B people its
+       variance is s (s - 1) / B (looked at until the last of B enters). The duration has that
+       share of its own square, which is the most it can be: as if all of it were waiting.
     """
     enrolled = pl.col("enrolled")
     looked_at = (pl.col("screened") * enrolled).sum() / enrolled.filter(
@@ -157,8 +160,18 @@ def size_rows(trials: pl.DataFrame) -> pl.DataFrame:
         screened=looked_at.fill_nan(None),
         duration_days=pl.col("duration_days").max(),
     )
+    means = each.group_by(SET, maintain_order=True).agg(
+        s=pl.col("screened").mean(), d=pl.col("duration_days").mean()
+    )
+    each = each.join(means, on=SET, how="left", maintain_order="left")
+    each = each.join(banks, on=SET, how="left", maintain_order="left")
+    share = ((pl.col("s") - 1) / (pl.col("s") * pl.col("people"))).clip(0.0).fill_null(0.0)
+    extra = {
+        "screened": share * pl.col("s") ** 2,
+        "duration_days": (share * pl.col("d") ** 2).fill_null(0.0),
+    }
     return pl.concat(
-        mean_rows(each.with_columns(measure=pl.lit(name)), name, [*SET, "measure"])
+        mean_rows(each.with_columns(measure=pl.lit(name)), name, [*SET, "measure"], extra.get(name))
         for name in ("enrolled", "screened", "duration_days")
     )
 
