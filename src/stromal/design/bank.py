@@ -55,6 +55,8 @@ _FIRST_BATCH, _LARGEST_BATCH = 500, 4000
 _MOST_PEOPLE = 1_000_000
 _ENOUGH = 200
 """People screened of whom nobody enters, after which one gives up."""
+_LOOKED_AT = 50_000
+"""People simulated of whom nobody comes to be screened, after which one gives up."""
 _HISTORY = ("measurements", "transfusions", "events", "medications")
 
 
@@ -141,7 +143,7 @@ def make_bank(
     maker = _Maker(protocol, scenario, biology)
     found: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = []
     entered, begin, batch = 0, 0, _FIRST_BATCH
-    while entered < size and begin < most and not (entered == 0 and maker.judged >= _ENOUGH):
+    while entered < size and begin < most and not maker.hopeless(entered, begin):
         who, entry = maker.enter(np.arange(begin, begin + batch))
         found.append((who, entry))
         entered, begin = entered + who.size, begin + batch
@@ -173,13 +175,24 @@ class _Maker:
         """How many were screened."""
         return sum(self.verdicts.values())
 
+    def hopeless(self, entered: int, begin: int) -> bool:
+        """Say whether nobody entered of many who were screened, or nobody was of many looked at."""
+        return entered == 0 and (
+            self.judged >= _ENOUGH or (self.judged == 0 and begin >= _LOOKED_AT)
+        )
+
     def why_few(self) -> str:
         """Say why few entered."""
         if not self.verdicts:
             entry = self.scenario.entry
+            if entry.endpoint is None:
+                return (
+                    f"nobody was alive and in remission on day {entry.day}: look at `begins` and "
+                    "at the chances of death and relapse"
+                )
             return (
                 f"`{entry.endpoint}` opened the trial for nobody up to day {entry.by}: look at the "
-                "ward's draws and at the parameters of the niche"
+                "ward's draws, at what is `assessed` and at the parameters of the niche"
             )
         told = ", ".join(f"{number} {verdict}" for verdict, number in self.verdicts.items())
         most = max(self.reasons, key=self.reasons.__getitem__, default="")

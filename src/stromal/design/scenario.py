@@ -21,8 +21,10 @@ from stromal.simulate.assumptions import (
     Effect,
     Immune,
     Override,
+    Shares,
     SitePlan,
     Spell,
+    Wait,
     Ward,
 )
 
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 SCENARIO_FILE = "scenario.yaml"
+_OWN_COLUMNS = {"p", "participant_id", "record_id", "arm", "site", "day_zero_date", "zero"}
 
 
 class Entry(Model):
@@ -50,7 +53,7 @@ class Entry(Model):
     endpoint: Name | None = None
     is_: Annotated[list[Text], Field(alias="is", min_length=1)] = ["event"]
     day: Duration | None = None
-    after: Duration = 0
+    after: Wait = 0
     by: Duration | None = None
 
     @model_validator(mode="after")
@@ -59,13 +62,15 @@ class Entry(Model):
             raise ValueError("entry is opened by an `endpoint` or comes on a `day`")
         if self.endpoint is not None and self.by is None:
             raise ValueError("entry by an `endpoint` needs `by`: how long one looks for it")
+        if self.by is not None and self.after > max(self.by, 0):
+            raise ValueError("`after` is no longer than `by`, after which nobody enters")
         return self
 
 
 class Accrual(Model):
     """How many people a month come to be screened, at all sites together."""
 
-    screened_per_month: Annotated[float, Field(gt=0)]
+    screened_per_month: Annotated[float, Field(ge=0.001, le=1_000_000)]
 
 
 class Scenario(Model):
@@ -112,7 +117,23 @@ class Scenario(Model):
             raise ValueError("`follow` is at least 1 d")
         if self.begins > 0:
             raise ValueError("`begins` is day zero or earlier")
+        self._check_people()
+        last = self.entry.by if self.entry.day is None else self.entry.day
+        if last is not None and last < self.begins:
+            raise ValueError("entry is on the day `begins` or later: courses begin there")
         return self
+
+    def _check_people(self) -> None:
+        """Refuse baseline columns that the simulation fills itself, and people without weight."""
+        for name in self.people:
+            if name in _OWN_COLUMNS or name.endswith("_day"):
+                raise ValueError(
+                    f"`people` draws `{name}`, a column that the simulation fills itself; give "
+                    "the column another name, or leave it out"
+                )
+        weight = self.people.get("weight_kg")
+        if isinstance(weight, Shares) or (weight is not None and weight.from_ <= 0):
+            raise ValueError("`weight_kg` is a number above 0: give `mean`, `sd`, `from` and `to`")
 
 
 def read_scenario(study: Path) -> tuple[Scenario, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from stromal.protocol.fields import Duration, Model, Name, Text
 from stromal.protocol.tagged import key_of
@@ -24,9 +24,25 @@ __all__ = [
     "SitePlan",
     "Spell",
     "Spread",
+    "Wait",
     "Ward",
 ]
 
+
+def _not_below(least: int) -> AfterValidator:
+    """Refuse a time that is shorter."""
+
+    def check(days: int) -> int:
+        if days < least:
+            raise ValueError(f"expected {least} d or longer; got '{int(days)} d'")
+        return days
+
+    return AfterValidator(check)
+
+
+Wait = Annotated[Duration, _not_below(0)]
+"""How long after something else: not before it."""
+_OWN_EVENTS = ("death", "relapse", "infection")
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, le=10)]
 
@@ -48,7 +64,7 @@ class Effect(Model):
 
     effect: Rate
     decay: Annotated[float, Field(gt=0, le=10)] = 0.1
-    delay: Duration = 0
+    delay: Wait = 0
     responders: Share = 1.0
 
 
@@ -84,11 +100,19 @@ class Spell(Model):
     rate: Rate
     start: Duration = 0
     until: Duration
-    lasting: Duration
+    lasting: Annotated[Duration, _not_below(1)]
     wear: Rate = 0.0
     danger: Share = 0.0
     msc_ratio: Annotated[float, Field(ge=0, le=10)] = 1.0
     again: bool = False
+
+    @model_validator(mode="after")
+    def _is_no_end(self) -> Spell:
+        if self.name in _OWN_EVENTS:
+            raise ValueError(
+                f"`{self.name}` is simulated apart from spells; its chances are `parameters`"
+            )
+        return self
 
 
 class Ward(Model):
@@ -117,7 +141,7 @@ class Delivery(Model):
     """How infusions go: the share given late (by 1 to `by` days), left out, or given in part."""
 
     late: Share = 0.0
-    by: Duration = 3
+    by: Annotated[Duration, _not_below(1)] = 3
     missed: Share = 0.0
     reduced: Share = 0.0
     reduced_to: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -134,7 +158,7 @@ class SitePlan(Model):
     outpatient_rise: Annotated[float, Field(ge=0)] = 5.0
     gcsf: GrowthFactor | None = None
     tpo: GrowthFactor | None = None
-    drop_out: Rate = 0.0
+    drop_out: Share = 0.0
     delivery: Delivery = Delivery()
 
     @model_validator(mode="after")

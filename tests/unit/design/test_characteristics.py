@@ -285,7 +285,7 @@ def test_error_of_a_median_within_one_set():
 
 @pytest.mark.by_hand
 def test_how_many_are_looked_at_for_one_has_the_error_of_the_bank():
-    """14 looked at for each of 300 banked: waiting for 300 has variance 300 (1 - p) / p^2, p 1/14."""
+    """14 for each of 300 banked: waiting for 300 has variance 300 (1 - p) / p^2, with p 1/14."""
     trials = trials_of([[30, 31, 29, 30]], 68, screened=14.0, duration_days=700.0)
     cell = evaluate(trials, banked=300).cell("null", "daily")
     assert cell.screened.se == pytest.approx(sqrt(300 * (13 / 14) * 14**2) / 300)

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from stromal.core import ProtocolError, UsageError
 from stromal.design.grid import Grid, settings_of
 from stromal.design.scenario import read_scenario
 from stromal.design.simulation import Budget, simulate
@@ -26,9 +27,9 @@ COMMON = {
 def settings(changes=None, study="msc4pgf"):
     """Give the null and the assumed setting of a study, with poor graft function common."""
     _, content = read_scenario(STUDIES / study)
-    own = {**COMMON, **(changes or {})}
+    own = changes or {}
     grid = Grid.model_validate({"stromal_grid": 1, "text": "-", "scenarios": {"assumed": own}})
-    return settings_of(STUDIES / study, {**content, **own}, grid)
+    return settings_of(STUDIES / study, {**content, **COMMON}, grid)
 
 
 @pytest.mark.by_hand
@@ -61,3 +62,39 @@ def test_rates_and_decisions_of_a_run_are_those_counted_by_hand_from_its_tables(
             assert told.rate.value == pytest.approx(true)
             bias = sum(e / n - true for n, e in rows) / 52
             assert told.bias.value == pytest.approx(bias)
+
+
+# --- what a scenario may not say -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"msc": {"delay": "-3 d"}}, "expected 0 d or longer; got '-3 d'"),
+        ({"site": {"delivery": {"late": 1, "by": "-3 d"}}}, "expected 1 d or longer"),
+        ({"entry": {"after": "-5 d"}}, "expected 0 d or longer"),
+        ({"entry": {"after": "91 d"}}, "`after` is no longer than `by`"),
+        ({"entry": {"by": "-5 d"}}, "courses begin there"),
+        ({"entry": {"endpoint": None, "by": None, "day": "-3 d"}}, "courses begin"),
+        ({"people": {"arm": {"shares": {"msc": 1}}}}, "`arm`, a column that the simulation fills"),
+        ({"people": {"weight_kg": {"shares": {"60": 1}}}}, "`weight_kg` is a number above 0"),
+        ({"people": {"weight_kg": {"mean": 0, "sd": 0, "from": 0, "to": 0}}}, "above 0"),
+        ({"accrual": {"screened_per_month": 1e-300}}, "0.001"),
+        ({"site": {"drop_out": 2}}, "drop_out"),
+        (
+            {"spells": [{"name": "death", "rate": 0.1, "until": "50 d", "lasting": "3 d"}]},
+            "`death` is simulated apart from spells",
+        ),
+    ],
+)
+def test_what_cannot_be_lived_is_refused(changes, said):
+    with pytest.raises(ProtocolError, match=said):
+        settings(changes)
+
+
+def test_a_trial_that_nobody_can_enter_is_given_up(monkeypatch):
+    """Chimerism is asked by the rule that opens the trial, and nobody's is known."""
+    monkeypatch.setattr("stromal.design.bank._LOOKED_AT", 500)
+    own = settings({"assessed": []})
+    with pytest.raises(UsageError, match=r"only 0 of 500 .* opened the trial for nobody"):
+        simulate(own, Budget(trials=1, bank=2), workers=1)
