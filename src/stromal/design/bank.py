@@ -33,7 +33,13 @@ from stromal.records.trial_records import About, TrialRecords
 from stromal.simulate.assumptions import SitePlan
 from stromal.simulate.course_kernels import ENDED, Cohort, Site, live, room_for_course
 from stromal.simulate.parameters import Parameter
-from stromal.simulate.population import draw_cohort, hazards_of, site_of, spells_of
+from stromal.simulate.population import (
+    check_marrows,
+    draw_cohort,
+    hazards_of,
+    site_of,
+    spells_of,
+)
 from stromal.simulate.recorded import Stretch, record_course, records_of
 
 __all__ = [
@@ -251,6 +257,7 @@ class _Maker:
         first = np.full(numbers.size, scenario.begins, dtype=np.int32)
         live(cohort, planned, np.zeros(planned.shape), first, until, self._ward(),
              hazards_of(own.values), spells_of(scenario.spells), STEPS, course)  # fmt: skip
+        check_marrows(cohort)
         stretch = Stretch(course, np.arange(numbers.size), first, planned)
         history = record_course([stretch], spells=scenario.spells, limits=limits_of(scenario.site))
         return cohort, history, describe_people(cohort.keys, scenario), weekday

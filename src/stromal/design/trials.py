@@ -28,7 +28,13 @@ from stromal.protocol import Protocol
 from stromal.records.anchors import anchor_days
 from stromal.records.trial_records import About, TrialRecords
 from stromal.simulate.course_kernels import NEVER, Cohort, Course, live, room_for_course
-from stromal.simulate.population import hazards_of, site_of, spells_of, with_effect
+from stromal.simulate.population import (
+    check_marrows,
+    hazards_of,
+    site_of,
+    spells_of,
+    with_effect,
+)
 from stromal.simulate.recorded import Stretch, blood_bits, record_course, records_of
 from stromal.simulate.stream_kernels import key_table, uniform_table
 
@@ -142,6 +148,7 @@ def live_trials(
     site, hazards = site_of(plan, biology.values), hazards_of(biology.values)
     live(cohort, planned, support, entry, (entry + width).astype(np.int32), site, hazards,
          spells_of(scenario.spells), STEPS, course)  # fmt: skip
+    check_marrows(cohort)
     ended = _last_day(course, entry, width)
     table = table.with_columns(
         last_contact_day=pl.Series(ended), complete_until_day=pl.Series(ended)

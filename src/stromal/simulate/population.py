@@ -26,6 +26,7 @@ from stromal.simulate.parameters import NAMES, Parameter, marrow_of, parameters
 from stromal.simulate.stream_kernels import key_table, normal_table, uniform_table
 
 __all__ = [
+    "check_marrows",
     "draw_cohort",
     "hazards_of",
     "overridden",
@@ -40,6 +41,14 @@ _NEVER_DAY = 1e9
 _EFFECT = Marrow._fields.index("msc_effect")
 _DECAY = Marrow._fields.index("msc_decay")
 _LEAST_OUTPUT = 0.002
+_DIVISORS = {
+    "anc_healthy", "anc_maturation", "platelets_healthy", "platelet_maturation", "platelet_life",
+    "hb_healthy", "hb_maturation", "red_cell_life", "transfused_life", "infection_anc",
+    "death_anc", "bleeding_platelets",
+}  # fmt: skip
+_SAME_IN_ALL = {
+    *Site._fields, *Hazards._fields, "niche_damaged", "refractory", "refractory_factor",
+}  # fmt: skip
 
 
 def overridden(
@@ -50,7 +59,8 @@ def overridden(
     Raises
     ------
     UsageError
-        A name is no parameter.
+        A name is no parameter, a time or count to be divided by is 0, or a spread is given to what
+        is the same in everybody.
     """
     found = dict(parameters() if values is None else values)
     for name, change in overrides.items():
@@ -58,6 +68,12 @@ def overridden(
             raise UsageError(
                 f"`{name}` is no parameter of the virtual participant; there are: "
                 f"{', '.join(found)}"
+            )
+        if change.value == 0 and name in _DIVISORS:
+            raise UsageError(f"the parameter `{name}` is above 0; got 0. Give another value")
+        if change.spread and name in _SAME_IN_ALL:
+            raise UsageError(
+                f"the parameter `{name}` is the same in all participants; leave its `spread` out"
             )
         new = {key: value for key, value in change.model_dump().items() if value is not None}
         found[name] = found[name].model_copy(update=new)
@@ -136,6 +152,23 @@ def _attacked(keys: npt.NDArray[np.uint64], immune: Immune | None) -> npt.NDArra
     if immune.treated is not None:
         found[:, 3] = immune.treated
     return found
+
+
+def check_marrows(cohort: Cohort) -> None:
+    """Refuse participants whose marrow ran away in the integration.
+
+    Raises
+    ------
+    UsageError
+        A state is no finite number: a parameter is too fast for steps of half a day.
+    """
+    lost = ~np.isfinite(cohort.states).all(axis=1)
+    if lost.any():
+        raise UsageError(
+            f"the counts of {int(lost.sum())} of {lost.size} virtual participants grew beyond all "
+            "bounds: with these `parameters` (or this effect of MSC) the marrow changes too fast "
+            "for steps of half a day. Give values and spreads nearer to those of the parameter file"
+        )
 
 
 def with_effect(cohort: Cohort, effect: Effect) -> Cohort:

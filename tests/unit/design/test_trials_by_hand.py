@@ -98,3 +98,19 @@ def test_a_trial_that_nobody_can_enter_is_given_up(monkeypatch):
     own = settings({"assessed": []})
     with pytest.raises(UsageError, match=r"only 0 of 500 .* opened the trial for nobody"):
         simulate(own, Budget(trials=1, bank=2), workers=1)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ({"anc_turnover": {"value": 1e6}}, "grew beyond all bounds"),
+        ({"platelet_maturation": {"value": 1e-6}}, "grew beyond all bounds"),
+        ({"platelet_life": {"value": 0}}, "`platelet_life` is above 0"),
+        ({"death": {"spread": 0.5}}, "`death` is the same in all participants"),
+    ],
+)
+def test_parameters_that_no_marrow_can_follow_are_refused(parameter, said):
+    """Counts that are no numbers would be read as blood that was not drawn."""
+    own = settings({"parameters": {**COMMON["parameters"], **parameter}})
+    with pytest.raises(UsageError, match=said):
+        simulate(own, Budget(trials=1, bank=2), workers=1)
