@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,12 @@ from stromal.simulate.population import overridden
 __all__ = ["Budget", "Run", "one_trial", "simulate"]
 
 Progress = Callable[[str, int, int], None]
-_CHUNK = 50
-_FOR_TRUTH = 10
-"""Trials of each parameter set and cell whose participants the truths are counted in."""
+_PEOPLE = 3400
+"""People in the trials of one task, about."""
+_FOR_TRUTH = 2000
+"""People of each parameter set and cell, about, in whom the truths are counted."""
+_TRUTH_TRIALS = 2**32
+"""From this number on trials are for the truths alone, so that no estimate meets itself there."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ def do_trials(task: _TrialTask) -> dict[str, pl.DataFrame]:
     lived = _live(task.setting, task.overrides, bank, numbers, task.seed, task.number)
     found = {**count_trials(lived, labels), "truths": pl.DataFrame(schema=TRUTHS_SCHEMA)}
     if task.truths:
-        few = numbers[: task.truths]
+        few = _TRUTH_TRIALS + np.arange(task.truths)
         own = _live(task.setting, task.overrides, bank, few, task.seed, task.number)
         daily = _live(task.setting, task.overrides, bank, few, task.seed, task.number, daily=True)
         found["truths"] = count_truths(own, daily, labels)
@@ -273,7 +277,22 @@ def simulate(
         frames["trials"], frames["tallies"], frames["truths"], decision=first.scenario.decision,
         analysis=decided_analysis(first.scenario.decision, first.protocol), banked=budget.bank,
     )  # fmt: skip
-    return Run(settings, budget, len(sets), frames, checksum(frames), found)
+    return Run(settings, budget, len(sets), frames, checksum(frames), _in_order(found, settings))
+
+
+def _in_order(
+    found: OperatingCharacteristics, settings: Sequence[Setting]
+) -> OperatingCharacteristics:
+    """Put scenarios and variants into the order of the settings, the null scenario first."""
+    names = list(dict.fromkeys(setting.name for setting in settings))
+    variants = list(dict.fromkeys(setting.variant for setting in settings))
+    return replace(
+        found,
+        cells=tuple(sorted(
+            found.cells, key=lambda one: (names.index(one.scenario), variants.index(one.variant))
+        )),
+        rates=tuple(sorted(found.rates, key=lambda one: variants.index(one.variant))),
+    )  # fmt: skip
 
 
 def one_trial(setting: Setting, budget: Budget, number: int) -> Trials:
@@ -331,7 +350,7 @@ def _plan(settings: Sequence[Setting], budget: Budget, sets: int) -> dict[str, o
         "seed": budget.seed,
         "bank": budget.bank,
         "parameter_sets": sets,
-        "trials_of_a_task": _CHUNK,
+        "people_of_a_task": _PEOPLE,
     }
 
 
@@ -379,16 +398,18 @@ def _trial_tasks(
     """Share the trials among the parameter sets, and into tasks."""
     found: list[_TrialTask] = []
     for place, setting in enumerate(settings):
+        size = setting.protocol.design.enrolment
+        many = max(1, _PEOPLE // size)
         for number, overrides in enumerate(sets):
             own = list(range(number, budget.trials, len(sets)))
             bank = _bank_key(setting, number)
-            for chunk in range(0, len(own), _CHUNK):
-                trials = tuple(own[chunk : chunk + _CHUNK])
+            for chunk in range(0, len(own), many):
+                trials = tuple(own[chunk : chunk + many])
                 found.append(
                     _TrialTask(
                         f"{place:04d}-{number:04d}-{trials[0]:07d}-{trials[-1]:07d}", setting,
                         tuple(overrides.items()), budget.seed, number, trials,
-                        _FOR_TRUTH if chunk == 0 else 0, bank, banks,
+                        math.ceil(_FOR_TRUTH / size) if chunk == 0 else 0, bank, banks,
                     )
                 )  # fmt: skip
     return found
