@@ -17,6 +17,7 @@ from stromal.design.scenario import SCENARIO_FILE, Scenario, with_changes
 from stromal.protocol import Protocol, read_protocol
 from stromal.protocol.fields import Model, Name, Text
 from stromal.protocol.reading import amend, validated
+from stromal.protocol.timing import ParticipantAnchor
 from stromal.protocol.yaml_reading import Located, read_yaml
 
 __all__ = ["AS_PLANNED", "Change", "Grid", "Setting", "read_grid", "settings_of"]
@@ -118,6 +119,11 @@ def settings_of(study: Path, content: Mapping[str, Any], grid: Grid | None) -> l
     for levels in itertools.product(*axes.values()):
         chosen = dict(zip(axes, levels, strict=True))
         variant = " / ".join(levels) or AS_PLANNED
+        if any(one.variant == variant for one in found):
+            raise UsageError(
+                f"two variants of the grid would be called `{variant}`; give the levels of its "
+                "axes names without ` / `"
+            )
         changes = [axes[axis][level] for axis, level in chosen.items()]
         found += _settings(study, content, scenarios, variant, chosen, changes)
     return found
@@ -176,6 +182,13 @@ def _check_entry(scenario: Scenario, protocol: Protocol) -> None:
             raise UsageError(
                 f"the scenario gives a day for `{name}`, which is no anchor of the protocol; "
                 f"there are: {', '.join(protocol.anchors)}"
+            )
+        moved = isinstance(protocol.anchors[name], ParticipantAnchor)
+        if not moved or name == protocol.day_zero:
+            raise UsageError(
+                f"the scenario gives a day for `{name}`, which is "
+                f"{'day zero, hence day 0' if moved else 'no moment of the participants table'}; "
+                "leave it out of `anchors`"
             )
     criteria = (*protocol.population.inclusion, *protocol.population.exclusion)
     attested = [criterion.id for criterion in criteria if criterion.attested]

@@ -114,3 +114,20 @@ def test_parameters_that_no_marrow_can_follow_are_refused(parameter, said):
     own = settings({"parameters": {**COMMON["parameters"], **parameter}})
     with pytest.raises(UsageError, match=said):
         simulate(own, Budget(trials=1, bank=2), workers=1)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "said"),
+    [("transplant", "day zero, hence day 0"), ("first_msc", "no moment of the participants table")],
+)
+def test_a_day_for_a_moment_that_cannot_be_moved_is_refused(anchor, said):
+    with pytest.raises(UsageError, match=said):
+        settings({"anchors": {anchor: "5 d"}})
+
+
+def test_variants_that_would_have_one_name_are_refused():
+    _, content = read_scenario(STUDIES / "msc4pgf")
+    axes = {"a": {"p": {}, "p / q": {}}, "b": {"q / r": {}, "r": {}}}
+    grid = Grid.model_validate({"stromal_grid": 1, "text": "-", "axes": axes})
+    with pytest.raises(UsageError, match="would be called `p / q / r`"):
+        settings_of(STUDIES / "msc4pgf", content, grid)
