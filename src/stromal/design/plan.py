@@ -120,10 +120,11 @@ def allocate(keys: Keys, protocol: Protocol, size: int) -> npt.NDArray[np.int64]
     """Allocate participants, `size` a trial one after the other, to arms (their place).
 
     Permuted blocks of twice the ratio of the arms' planned sizes; the last block of a trial may be
-    shorter. A trial whose arms were not randomised is allocated in the same way: the simulation
-    knows no reason for any other.
+    shorter. Arms are alike where the size of one is not planned. A trial whose arms were not
+    randomised is allocated in the same way: the simulation knows no reason for any other.
     """
-    planned = [arm.participants or 1 for arm in protocol.arms.values()]
+    sizes = [arm.participants for arm in protocol.arms.values()]
+    planned = [1 if None in sizes else size or 1 for size in sizes]
     ratio = np.array(planned) // int(np.gcd.reduce(planned))
     unit = np.repeat(np.arange(ratio.size), ratio)
     place = np.arange(len(keys)) % size

@@ -3,13 +3,16 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from stromal.core import ProtocolError, UsageError
 from stromal.design.grid import Grid, settings_of
+from stromal.design.plan import allocate
 from stromal.design.scenario import read_scenario
 from stromal.design.simulation import Budget, simulate
+from stromal.simulate.stream_kernels import key_table
 
 STUDIES = Path(__file__).parents[3] / "studies"
 COMMON = {
@@ -39,7 +42,7 @@ def test_rates_and_decisions_of_a_run_are_those_counted_by_hand_from_its_tables(
     The rule: at least so many of 68 that P(X >= so many) <= 0.025 at p0 = 0.5.
     """
     run = simulate(settings(), Budget(trials=52, bank=30, seed=5), workers=1)
-    assert run.frames["truths"]["n"].to_list() == [680] * 4
+    assert run.frames["truths"]["n"].to_list() == [2040] * 4
     trials, truths = run.frames["trials"], run.frames["truths"]
     assert trials.filter(pl.col("scenario") == "null")["trial"].to_list() == list(range(52))
 
@@ -131,3 +134,15 @@ def test_variants_that_would_have_one_name_are_refused():
     grid = Grid.model_validate({"stromal_grid": 1, "text": "-", "axes": axes})
     with pytest.raises(UsageError, match="would be called `p / q / r`"):
         settings_of(STUDIES / "msc4pgf", content, grid)
+
+
+def test_arms_of_which_one_has_no_planned_size_are_alike():
+    protocol = settings(study="gao-2016")[0].protocol
+    arms = {
+        name: arm.model_copy(update={"participants": 62 if place == 0 else None})
+        for place, (name, arm) in enumerate(protocol.arms.items())
+    }
+    found = allocate(
+        key_table(1, 1, np.arange(124)), protocol.model_copy(update={"arms": arms}), 124
+    )
+    assert np.bincount(found).tolist() == [62, 62]
