@@ -175,22 +175,23 @@ def print_run(run: Run) -> None:
         out.print(safe(statement), style="dim", highlight=False)
 
 
-def _table(title: str, *columns: str) -> Table:
-    """Begin a table; all columns but the first two are numbers."""
+def _table(title: str, *columns: str, words: int = 2) -> Table:
+    """Begin a table: first words, then numbers, which are never broken."""
     table = Table(title=f"[bold]{title}[/]", title_justify="left", title_style="none",
                   box=SIMPLE_HEAD, pad_edge=False)  # fmt: skip
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place < 2 else "right",
-                         overflow="fold")  # fmt: skip
+        table.add_column(column, justify="left" if place < words else "right",
+                         overflow="fold", no_wrap=place >= words,
+                         min_width=8 if place < words else None)  # fmt: skip
     return table
 
 
 def _print_decisions(found: OperatingCharacteristics) -> None:
     """Print how often the trial rejects."""
     table = _table("How often the trial rejects", "Scenario", "Variant", "Success rate", "Rejects",
-                   "Over sets (5 to 95 %)")  # fmt: skip
+                   "Over sets\n(5 to 95 %)")  # fmt: skip
     for cell in found.cells:
-        arms = " / ".join(f"{arm.arm} {show(arm.success_rate)}" if len(cell.arms) > 1
+        arms = "\n".join(f"{safe(arm.arm)} {show(arm.success_rate)}" if len(cell.arms) > 1
                           else show(arm.success_rate) for arm in cell.arms)  # fmt: skip
         table.add_row(safe(cell.scenario), safe(cell.variant), arms, show(cell.rejecting),
                       _spread(cell.rejecting))  # fmt: skip
@@ -200,10 +201,11 @@ def _print_decisions(found: OperatingCharacteristics) -> None:
 def _print_rates(found: OperatingCharacteristics) -> None:
     """Print the three rates that are not the same."""
     decision = found.decision
-    at = f"nominal alpha at p0 {decision.p0:g}" if decision.p0 is not None else "nominal alpha"
-    table = _table("Without an effect of MSC", "", "Variant", "Null rate q", at, "Actual alpha")
+    at = f"Nominal alpha\nat p0 {decision.p0:g}" if decision.p0 is not None else "Nominal alpha"
+    table = _table("Without an effect of MSC", "Variant", "Null rate q", at, "Actual alpha",
+                   words=1)  # fmt: skip
     for rates in found.rates:
-        table.add_row("", safe(rates.variant), show(rates.null_rate), show(rates.nominal_alpha),
+        table.add_row(safe(rates.variant), show(rates.null_rate), show(rates.nominal_alpha),
                       show(rates.actual_alpha))  # fmt: skip
     out.print(table)
 
@@ -211,7 +213,7 @@ def _print_rates(found: OperatingCharacteristics) -> None:
 def _print_estimates(found: OperatingCharacteristics) -> None:
     """Print bias and coverage against each truth."""
     table = _table("The reported estimate against a truth", "Scenario", "Variant", "Truth", "Rate",
-                   "Bias", "Coverage")  # fmt: skip
+                   "Bias", "Coverage", words=3)  # fmt: skip
     for cell in found.cells:
         for arm in cell.arms:
             for truth in arm.truths:
@@ -224,7 +226,7 @@ def _print_estimates(found: OperatingCharacteristics) -> None:
 def _print_size(found: OperatingCharacteristics) -> None:
     """Print expected size and duration."""
     table = _table("Size and duration", "Scenario", "Variant", "Enrolled", "Analysed",
-                   "Screened for one", "Years")  # fmt: skip
+                   "Screened\nfor one", "Years")  # fmt: skip
     for cell in found.cells:
         analysed = sum(arm.analysed.value or 0.0 for arm in cell.arms)
         table.add_row(safe(cell.scenario), safe(cell.variant), show(cell.enrolled, 1),
