@@ -234,7 +234,7 @@ def simulate(
     3. The trials are evaluated (`stromal.design.characteristics`).
 
     The numbers depend on settings and budget alone, not on workers, cluster or resumption; trial t
-    is the same whatever the number of trials.
+    is the same whatever the number of trials, as long as there are no fewer of them than sets.
 
     Parameters
     ----------
