@@ -361,7 +361,10 @@ def simulate(  # noqa: PLR0913, PLR0917  (one argument an option)
         Optional[Path],  # noqa: UP045
         typer.Option("--write", help="Write one trial as a study folder, and simulate no others."),
     ] = None,
-    trial: Annotated[int, typer.Option(help="Which trial --write writes.")] = 0,
+    trial: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Which trial --write writes; the first, 0, where absent."),
+    ] = None,
     sets: Annotated[int, typer.Option(help="Calibrated parameter sets to use, at most.")] = 50,
     bank: Annotated[int, typer.Option(help="People in the bank of each parameter set.")] = 250,
     keep: Annotated[
@@ -386,8 +389,12 @@ def simulate(  # noqa: PLR0913, PLR0917  (one argument an option)
     from stromal.design.simulation import Budget
 
     budget = Budget(trials=trials, sets=sets, bank=bank, seed=seed)
+    if folder is not None and grid is not None:
+        raise UsageError("--write writes a trial of the scenario, without a grid; leave one out")
+    if folder is None and trial is not None:
+        raise UsageError("--trial says which trial --write writes; name a folder with --write")
     if folder is not None:
-        write_command(study, budget, folder, scenario=scenario, number=trial)
+        write_command(study, budget, folder, scenario=scenario, number=trial or 0)
         return
     place = Place(keep, workers, cluster)
     simulate_command(study, budget, place, scenario=scenario, grid=grid, output=output)

@@ -171,6 +171,14 @@ def print_run(run: Run) -> None:
     else:
         out.print("The distribution of every endpoint is in the .json (-o).", style="dim",
                   highlight=False)  # fmt: skip
+    for cell in found.cells:
+        if cell.undecidable:
+            out.print(
+                f"{safe(cell.scenario)}, {safe(cell.variant)}: in {cell.undecidable:,} of "
+                f"{cell.trials:,} trials nobody could be analysed, and they do not reject. Is "
+                "`follow` of the scenario shorter than the endpoint needs?",
+                highlight=False,
+            )
     for statement in found.statements:
         out.print(safe(statement), style="dim", highlight=False)
 

@@ -51,7 +51,7 @@ def test_it_prints_every_figure_with_its_error_and_what_is_assumed(stromal, stud
     ran = stromal("simulate", study, *OPTIONS, "-o", file)
     assert ran.code == 0
     for said in ("SYNTHETIC DATA", "How often the trial rejects", "Without an effect of MSC",
-                 "Nominal alpha", "at p0 0.5", "measured daily", "latent", "Screened", "for one",
+                 "Nominal alpha", "at p0 0.5", "measured", "latent", "Screened", "for one",
                  "Endpoints, scenario null", "Endpoints, scenario assumed", "±",
                  "is an assumption"):  # fmt: skip
         assert said in ran.out, said

@@ -43,22 +43,22 @@ def cache_folder(package: Path = _PACKAGE) -> Path:
 
 def kernel(function: F) -> F:
     """Compile `function` with numba, cached and without holding the interpreter's lock."""
-    return _compiled(function, {})
+    return _compiled(function, inline=False)
 
 
 def inlined(function: F) -> F:
     """Compile a small function as `kernel` does, and put it in the place of each of its calls."""
-    return _compiled(function, {"forceinline": True})
+    return _compiled(function, inline=True)
 
 
-def _compiled(function: F, options: dict[str, bool]) -> F:
-    """Compile a function with numba's options."""
+def _compiled(function: F, *, inline: bool) -> F:
+    """Compile a function, to be called or to be put in the place of its calls."""
     import numba  # noqa: PLC0415  (half a second: only who computes pays it)
 
     config: Any = vars(numba)["config"]
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:
-        return cast("F", numba.njit(cache=True, nogil=True, **options)(function))
+        return cast("F", numba.njit(cache=True, nogil=True, forceinline=inline)(function))
     finally:
         config.CACHE_DIR = before

@@ -57,10 +57,13 @@ _THREE_RATES = (
 )
 _ERROR = (
     "Each number is the mean over parameter sets; its standard error (and 95 % interval) is that "
-    "of having simulated so many sets and trials. That the model may be wrong is in no error."
+    "of having simulated so many sets and trials. That the model may be wrong is in no error. A "
+    "truth is counted in about 30 times the people of a trial, which lowers coverage by up to a "
+    "point."
 )
 _ONE_SET = (
-    "With one parameter set the errors leave out that the parameters themselves are uncertain."
+    "With one parameter set the errors leave out that the parameters themselves are uncertain; "
+    "those of bias and coverage also leave out the bank."
 )
 _BANK = (
     "What a finite bank adds to the error of one set, and what is taken from the spread of sets as "

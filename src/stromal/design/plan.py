@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,8 @@ def describe_people(keys: Keys, scenario: Scenario) -> pl.DataFrame:
     """Draw the baseline columns of participants; `weight_kg` is always among them (70, SD 14)."""
     columns: dict[str, pl.Series] = {}
     wanted = {"weight_kg": _WEIGHT, **scenario.people}
-    for number, (name, drawn) in enumerate(wanted.items()):
+    for name, drawn in wanted.items():
+        number = crc32(name.encode()) % 2**20  # of the name, so that their order changes nothing
         if isinstance(drawn, Shares):
             columns[name] = _words(keys, number, drawn)
             continue
@@ -59,9 +61,10 @@ def describe_people(keys: Keys, scenario: Scenario) -> pl.DataFrame:
 
 def _words(keys: Keys, number: int, drawn: Shares) -> pl.Series:
     """Draw one of several words; numbers where all of them are."""
-    edges = np.cumsum(list(drawn.shares.values()))[:-1]
+    shares = dict(sorted(drawn.shares.items()))
+    edges = np.cumsum(list(shares.values()))[:-1]
     places = np.searchsorted(edges, uniform_table(keys, number, _PEOPLE, 1)[:, 0], side="right")
-    words = pl.Series(list(drawn.shares), dtype=pl.String)
+    words = pl.Series(list(shares), dtype=pl.String)
     numbers = words.cast(pl.Float64, strict=False)
     return (words if numbers.null_count() else numbers).gather(places)
 
@@ -119,27 +122,22 @@ def weekdays_of(keys: Keys) -> npt.NDArray[np.int64]:
 def allocate(keys: Keys, protocol: Protocol, size: int) -> npt.NDArray[np.int64]:
     """Allocate participants, `size` a trial one after the other, to arms (their place).
 
-    Permuted blocks of twice the ratio of the arms' planned sizes; the last block of a trial may be
-    shorter. Arms are alike where the size of one is not planned. A trial whose arms were not
+    Permuted blocks of the ratio of the arms' planned sizes, or of twice that where a trial is made
+    of whole blocks so; of a last block that is not whole the first places of its permutation are
+    taken. Arms are alike where the size of one is not planned. A trial whose arms were not
     randomised is allocated in the same way: the simulation knows no reason for any other.
     """
     sizes = [arm.participants for arm in protocol.arms.values()]
     planned = [1 if None in sizes else size or 1 for size in sizes]
     ratio = np.array(planned) // int(np.gcd.reduce(planned))
-    unit = np.repeat(np.arange(ratio.size), ratio)
-    place = np.arange(len(keys)) % size
-    # in what order a trial's blocks give out arms, before each is permuted
-    given = np.resize(unit, size)[place]
-    order = np.lexsort(
-        (
-            uniform_table(keys, 0, _ALLOCATION, 1)[:, 0],
-            place // (2 * unit.size),
-            np.arange(len(keys)) // size,
-        )
-    )
-    found = np.empty(len(keys), dtype=np.int64)
-    found[order] = given
-    return found
+    block = np.repeat(np.arange(ratio.size), ratio)
+    if size % (2 * block.size) == 0:
+        block = np.tile(block, 2)
+    blocks = -(-size // block.size)
+    first = np.ascontiguousarray(keys[::size])
+    drawn = uniform_table(first, 0, _ALLOCATION, blocks * block.size)
+    order = np.argsort(drawn.reshape(-1, blocks, block.size), axis=2)
+    return block[order].reshape(-1, blocks * block.size)[:, :size].ravel()[: len(keys)]
 
 
 # --- moments ---------------------------------------------------------------------------------
@@ -178,8 +176,9 @@ def plan_infusions(
 
     1. Each is due as the protocol plans it from its anchor: a moment of the participants table, or
        an infusion of its own product, which is the day of entry.
-    2. By the participant's own numbers it is late, left out or reduced; of "2 to 5" infusions a
-       number between is drawn, all alike.
+    2. By the participant's own numbers it is late, left out or reduced; a plan whose first infusion
+       is late comes late as a whole. Of "2 to 5" infusions a number between is drawn, all alike.
+       `number` counts those that are given.
     3. Where the protocol gives a range of doses one is drawn between its ends.
     """
     parts: list[pl.DataFrame] = []
@@ -188,14 +187,18 @@ def plan_infusions(
     for place, name in enumerate(protocol.arms):
         rows = planned.filter(pl.col("arm") == name)
         who = np.flatnonzero(arm == place)
+        begun: dict[int, npt.NDArray[np.int32]] = {}
         for k, row in enumerate(rows.iter_rows(named=True)):
             base = _base_day(protocol, row["anchor"], anchored, entry)
             if row["due_after"] is None:
                 continue
             drawn = uniform_table(keys[who], k, _DELIVERY, 4)
+            given = _delivered(protocol, scenario, row, drawn, people[who.tolist()])
+            late = given["late"].to_numpy()
+            shift = begun.setdefault(int(row["plan"]), late)
+            due = base[who] + row["due_after"] + (0 if shift is late else shift)
             parts.append(
-                _delivered(protocol, scenario, row, drawn, people[who.tolist()])
-                .with_columns(p=pl.Series(who), due=pl.Series(base[who] + row["due_after"]))
+                given.with_columns(p=pl.Series(who), due=pl.Series(due))
                 .filter(
                     "given",
                     pl.lit(value=not row["optional"]) | pl.Series(
@@ -206,7 +209,9 @@ def plan_infusions(
     if not parts:
         return pl.DataFrame(schema=_INFUSIONS)
     frame = pl.concat(parts).with_columns(day=(pl.col("due") + pl.col("late")).cast(pl.Int32))
-    return frame.select(*_INFUSIONS).sort("p", "day", "product", maintain_order=True)
+    frame = frame.sort("p", "day", "product", "number", maintain_order=True)
+    counted = pl.int_range(1, pl.len() + 1).over("p", "product").cast(pl.Int32)
+    return frame.with_columns(number=counted).select(*_INFUSIONS)
 
 
 _INFUSIONS = {
@@ -280,9 +285,16 @@ def _delivered(
 def support_of(
     infusions: pl.DataFrame, protocol: Protocol, scenario: Scenario, first: Days, width: int
 ) -> npt.NDArray[np.float64]:
-    """Give the MSC that begin to act on each day (10*6 cells a kg): one row a participant."""
+    """Give the MSC that begin to act on each day (10*6 cells a kg): one row a participant.
+
+    Products of other cells do nothing in this model.
+    """
     found = np.zeros((len(first), width))
-    acting = [name for name, product in protocol.products.items() if not product.placebo]
+    acting = [
+        name
+        for name, product in protocol.products.items()
+        if "mesenchymal" in product.cells.lower()
+    ]
     rows = infusions.filter(pl.col("product").is_in(acting))
     p = rows["p"].to_numpy()
     column = rows["day"].to_numpy() + scenario.msc.delay - first[p]

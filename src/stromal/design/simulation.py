@@ -53,7 +53,8 @@ Progress = Callable[[str, int, int], None]
 _PEOPLE = 3400
 """People in the trials of one task, about."""
 _FOR_TRUTH = 2000
-"""People of each parameter set and cell, about, in whom the truths are counted."""
+_FEWEST_FOR_TRUTH = 30
+"""People, and trials at least, of each parameter set and cell in which the truths are counted."""
 _TRUTH_TRIALS = 2**32
 """From this number on trials are for the truths alone, so that no estimate meets itself there."""
 
@@ -400,6 +401,7 @@ def _trial_tasks(
     for place, setting in enumerate(settings):
         size = setting.protocol.design.enrolment
         many = max(1, _PEOPLE // size)
+        truths = max(_FEWEST_FOR_TRUTH, math.ceil(_FOR_TRUTH / size))
         for number, overrides in enumerate(sets):
             own = list(range(number, budget.trials, len(sets)))
             bank = _bank_key(setting, number)
@@ -409,7 +411,7 @@ def _trial_tasks(
                     _TrialTask(
                         f"{place:04d}-{number:04d}-{trials[0]:07d}-{trials[-1]:07d}", setting,
                         tuple(overrides.items()), budget.seed, number, trials,
-                        math.ceil(_FOR_TRUTH / size) if chunk == 0 else 0, bank, banks,
+                        truths if chunk == 0 else 0, bank, banks,
                     )
                 )  # fmt: skip
     return found

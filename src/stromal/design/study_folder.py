@@ -80,12 +80,12 @@ def write_study(
         _write_protocol(study, folder, amendments)
         content = cast("dict[str, Any]", read_yaml(study / SCENARIO_FILE).data)
         content.pop("amend", None)
-        _dump(content, folder / SCENARIO_FILE,
-              f"The scenario of {study.name}; what it amends is made in protocol.yaml.")  # fmt: skip
+        made = f"The scenario of {study.name}; what it amends is made in protocol.yaml."
+        _dump(content, folder / SCENARIO_FILE, made)
         if (study / SIMULATED_FILE).is_file():
             shutil.copyfile(study / SIMULATED_FILE, folder / SIMULATED_FILE)
-        _dump({"data": about.data, "statement": about.statement, "sources": list(about.sources)},
-              place / ABOUT_FILE, "Written by stromal simulate.")  # fmt: skip
+        told = {"data": about.data, "statement": about.statement, "sources": list(about.sources)}
+        _dump(told, place / ABOUT_FILE, "Written by stromal simulate.")
     except OSError as error:
         raise UsageError(
             f"cannot write to `{folder}` ({error.strerror or error}); name a folder that you may "

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from stromal.analysis.analyze import analysed_rows
+from stromal.core import UsageError
 from stromal.design.bank import ABOUT, STEPS, Bank, Biology, endpoints_judged, limits_of
 from stromal.design.plan import (
     ORIGIN,
@@ -41,6 +42,7 @@ from stromal.simulate.stream_kernels import key_table, uniform_table
 __all__ = ["TRUTHS", "Trials", "count_trials", "count_truths", "live_trials"]
 
 _BANKED, _ARRIVAL = 48, 49
+_MOST_IN_A_TRIAL = 2**20
 _MONTH = 30.4375
 _DAILY = ("ANC", "PLT", "Hb")
 TRUTHS = ("latent", "measured daily")
@@ -112,7 +114,7 @@ def live_trials(
 ) -> Trials:
     """Let virtual trials be lived.
 
-    1. Participant i of trial t has the number t times the planned size plus i; from it come the
+    1. Participant i of trial t has the number t times 2^20 plus i; from it come the
        person of the bank, the arm, deliveries, noise and events. No choice of the protocol enters
        the key: two schedules see the same people.
     2. People come with the rate of the scenario times the share of those screened who entered.
@@ -120,6 +122,8 @@ def live_trials(
        is drawn on each of them and no draw is missed.
     """
     size = protocol.design.enrolment
+    if size > _MOST_IN_A_TRIAL:
+        raise UsageError(f"a virtual trial has at most 2^20 participants; got {size:,}")
     keys = key_table(
         biology.seed, biology.number, (numbers[:, None] * size + np.arange(size)).ravel()
     )

@@ -121,6 +121,9 @@ def amend(content: Mapping[str, object], changes: Mapping[str, object]) -> dict[
     return found
 
 
+_PATCHES = {"amend", "scenarios", "axes"}
+
+
 def validated(model: type[M], located: Located) -> M:
     """Read located data as a model of the language's parts.
 
@@ -129,7 +132,12 @@ def validated(model: type[M], located: Located) -> M:
     ProtocolError
         With a fault, its line and its remedy, for each thing that is wrong.
     """
-    truths = _truth_faults(located.data, (), located, _truth_keys_of(model))
+    truths = [
+        fault
+        for key, part in cast("dict[str, object]", located.data).items()
+        if key not in _PATCHES  # what changes a protocol is judged when the protocol is read
+        for fault in _truth_faults(part, (key,), located, _truth_keys_of(model))
+    ]
     try:
         found = model.model_validate(located.data)
     except ValidationError as error:
