@@ -95,6 +95,8 @@ class Marrow(NamedTuple):
     hb_drive: float
 
 
+_FASTEST_LOSS = 2.0
+"""What a niche that cannot carry a graft takes of its output at most, a day."""
 _HALF_LOSS = 5.0
 """Platelets (10*9/L) at which half of the fixed loss is met: below, there are fewer to lose."""
 
@@ -156,12 +158,14 @@ def change(rates: Table, states: Table, lanes: int, slopes: Table) -> None:
 
     Production of each lineage is the donor output times a bounded drive: at a count of 0 it is
     1 + drive times, at the healthy count once what health makes. Transfused cells count in the
-    drive: they suppress production.
+    drive: they suppress production. Output far above the niche's capacity is lost at most
+    `_FASTEST_LOSS` a day, which steps of half a day can follow.
     """
     r, x, out = rates.reshape(-1), states.reshape(-1), slopes.reshape(-1)
     for b in range(min(lanes, LANES)):
         output, capacity, support = x[b], x[CAPACITY * LANES + b], x[SUPPORT * LANES + b]
         growth = r[_EXPANSION * LANES + b] * (1.0 - np.divide(output, capacity))
+        growth = growth if growth > -_FASTEST_LOSS else -_FASTEST_LOSS
         out[b] = (growth - r[_WORN * LANES + b]) * output
         out[CAPACITY * LANES + b] = r[_REPAIR * LANES + b] * (
             r[_REPAIRED * LANES + b] - capacity

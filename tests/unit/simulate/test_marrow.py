@@ -210,3 +210,12 @@ def test_every_parameter_says_what_stands_behind_it():
     assert found["graft_output"].drawn(0.0) == pytest.approx(0.0045, rel=1e-15)
     sigma = math.sqrt(math.log(1 + 0.65**2))
     assert found["graft_output"].drawn(1.0) == pytest.approx(0.0045 * math.exp(sigma))
+
+
+def test_a_niche_that_can_carry_nothing_keeps_the_numbers_finite():
+    """A capacity of a millionth: output falls by at most 2 a day, as the steps can follow."""
+    m = marrow({**NICHE, "repair": 0.0})
+    course = run(m, after_transplantation(capacity=1e-6), 30)
+    assert np.isfinite(course).all()
+    assert (course >= 0).all()
+    assert course[1, OUTPUT] >= 0.0045 * math.exp(-2.3)
