@@ -69,7 +69,7 @@ def simulated(chunk: Chunk) -> dict[str, pl.DataFrame]:
     return {"trials": trials, "tallies": tallies, "truths": truths}
 
 
-def circumstances(chunk: Chunk) -> dict[str, pl.DataFrame]:
+def circumstances(_chunk: Chunk) -> dict[str, pl.DataFrame]:
     """Tell where the work was done."""
     import numba  # noqa: PLC0415
 

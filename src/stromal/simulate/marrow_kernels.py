@@ -165,7 +165,7 @@ def change(rates: Table, states: Table, lanes: int, slopes: Table) -> None:
     for b in range(min(lanes, LANES)):
         output, capacity, support = x[b], x[CAPACITY * LANES + b], x[SUPPORT * LANES + b]
         growth = r[_EXPANSION * LANES + b] * (1.0 - np.divide(output, capacity))
-        growth = growth if growth > -_FASTEST_LOSS else -_FASTEST_LOSS
+        growth = growth if growth > -_FASTEST_LOSS else -_FASTEST_LOSS  # noqa: FURB136 (a select)
         out[b] = (growth - r[_WORN * LANES + b]) * output
         out[CAPACITY * LANES + b] = r[_REPAIR * LANES + b] * (
             r[_REPAIRED * LANES + b] - capacity
