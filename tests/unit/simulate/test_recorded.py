@@ -113,8 +113,8 @@ def test_spells_are_events_or_medications():
     found = record_course([stretch_of(course, 20)], spells=spells)
     assert found["events"].select("p", "day", "event", "grade").rows() == [(0, 22, "GVHD", 3)]
     assert found["medications"].rows(named=True) == [
-        {"p": 0, "started_day": 22, "ended_day": 36, "drug": "ganciclovir"},
-        {"p": 1, "started_day": 24, "ended_day": 38, "drug": "ganciclovir"},
+        {"p": 0, "started_day": 22, "ended_day": 35, "drug": "ganciclovir"},
+        {"p": 1, "started_day": 24, "ended_day": 37, "drug": "ganciclovir"},
     ]
 
 
