@@ -28,7 +28,7 @@ from stromal.design.scenario import Scenario
 from stromal.endpoints.derive import derive_all
 from stromal.endpoints.screening import screen
 from stromal.protocol import Protocol
-from stromal.protocol.eligibility import Criterion
+from stromal.protocol.protocol import references
 from stromal.records.trial_records import About, TrialRecords
 from stromal.simulate.assumptions import SitePlan
 from stromal.simulate.course_kernels import ENDED, Cohort, Site, live, room_for_course
@@ -224,14 +224,9 @@ class _Maker:
 
     def _opened(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Give the day on which the trial is open to each; -1 where it never is."""
-        entry, spec = self.scenario.entry, self.protocol.endpoints
+        entry = self.scenario.entry
         if entry.endpoint is None:
             return np.full(numbers.size, self.last, dtype=np.int32)
-        if entry.endpoint not in spec:
-            raise UsageError(
-                f"the scenario lets people enter by `{entry.endpoint}`, which is no endpoint of "
-                f"the protocol; there are: {', '.join(spec)}"
-            )
         until = np.full(numbers.size, self.last + 1, dtype=np.int32)
         _, history, people, weekday = self.live_until(numbers, until)
         records = self._records(history, people, weekday, None, until)
@@ -321,23 +316,11 @@ def limits_of(site: SitePlan) -> dict[str, float]:
 
 def endpoints_judged(protocol: Protocol) -> set[str]:
     """Name the endpoints that the criteria of the population rest on."""
-    population = protocol.population
-    found: set[str] = set()
-
-    def walk(part: object) -> None:
-        if isinstance(part, dict):
-            for key, value in part.items():  # pyright: ignore[reportUnknownVariableType]
-                if key == "endpoint" and isinstance(value, str):
-                    found.add(value)
-                walk(value)  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(part, list):
-            for value in part:  # pyright: ignore[reportUnknownVariableType]
-                walk(value)  # pyright: ignore[reportUnknownArgumentType]
-
-    criteria: list[Criterion] = [*population.inclusion, *population.exclusion]
-    for criterion in criteria:
-        walk(criterion.model_dump(mode="json", by_alias=True))
-    return found
+    return {
+        name
+        for path, kind, name in references(protocol)
+        if kind == "endpoint" and path[0] == "population"
+    }
 
 
 # --- as tables -------------------------------------------------------------------------------

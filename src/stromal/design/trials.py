@@ -114,9 +114,9 @@ def live_trials(
 ) -> Trials:
     """Let virtual trials be lived.
 
-    1. Participant i of trial t has the number t times 2^20 plus i; from it come the
-       person of the bank, the arm, deliveries, noise and events. No choice of the protocol enters
-       the key: two schedules see the same people.
+    1. Participant i of trial t has the number t times 2^20 plus i; from it come the person of the
+       bank, the arm, deliveries, noise and events. No choice of the protocol enters the key, not
+       even its size: two schedules see the same people.
     2. People come with the rate of the scenario times the share of those screened who entered.
     3. From the day of entry on each lives `follow` days on the protocol's draws; with `daily` blood
        is drawn on each of them and no draw is missed.
@@ -124,9 +124,8 @@ def live_trials(
     size = protocol.design.enrolment
     if size > _MOST_IN_A_TRIAL:
         raise UsageError(f"a virtual trial has at most 2^20 participants; got {size:,}")
-    keys = key_table(
-        biology.seed, biology.number, (numbers[:, None] * size + np.arange(size)).ravel()
-    )
+    people_of = numbers[:, None] * _MOST_IN_A_TRIAL + np.arange(size)
+    keys = key_table(biology.seed, biology.number, people_of.ravel())
     picked = (uniform_table(keys, 0, _BANKED, 1)[:, 0] * bank.size).astype(np.int64)
     entry, people = bank.entry[picked], bank.people[picked.tolist()]
     enrolled = _arrivals(keys, scenario, bank, size)

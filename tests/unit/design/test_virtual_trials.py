@@ -1,6 +1,7 @@
 """Banks and trials: who enters, who is the same, and what is counted."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,19 @@ def test_a_trial_is_the_same_alone_and_among_others(setting, bank):
         assert np.array_equal(whole[68:136], one, equal_nan=True)
     counted = count_trials(together, LABELS)["trials"].filter(pl.col("trial") == 1)
     assert_frame_equal(counted, count_trials(alone, LABELS)["trials"])
+
+
+def test_trials_of_two_sizes_see_the_same_people(setting, bank):
+    """Participant i of trial t is the same person in a trial of 68 and in one of 20."""
+    design = setting.protocol.design.model_copy(update={"enrolment": 20})
+    small = replace(setting, protocol=setting.protocol.model_copy(update={"design": design}))
+    whole, few = lived(setting, bank, [0, 3]), lived(small, bank, [0, 3])
+    for trial in (0, 1):
+        of_many = slice(trial * 68, trial * 68 + 20)
+        of_few = slice(trial * 20, trial * 20 + 20)
+        assert np.array_equal(whole.picked[of_many], few.picked[of_few])
+        counts = whole.stretch.course.anc[of_many], few.stretch.course.anc[of_few]
+        assert np.array_equal(*counts, equal_nan=True)
 
 
 def test_variants_of_the_draws_see_the_same_people(bank):
