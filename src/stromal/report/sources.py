@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stromal.analysis.estimate import METHOD_SOURCES, citations
+from stromal.analysis.estimate import citations
+from stromal.analysis.method_sources import METHOD_SOURCES
 from stromal.analysis.results import Result
 from stromal.core import Source
 from stromal.endpoints.describe import sources_of

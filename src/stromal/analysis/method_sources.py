@@ -1,0 +1,125 @@
+"""Where the methods come from: the source of each that a result can name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from stromal.core import Source
+
+__all__ = ["METHOD_SOURCES"]
+
+METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
+    {
+        "proportion": Source(
+            text="Brown LD, Cai TT, DasGupta A (2001), Interval estimation for a binomial "
+            "proportion, Statistical Science 16(2):101-133",
+            doi="10.1214/ss/1009213286",
+            seen="secondary",
+        ),
+        "Clopper-Pearson": Source(
+            text="Clopper CJ, Pearson ES (1934), The use of confidence or fiducial limits "
+            "illustrated in the case of the binomial, Biometrika 26(4):404-413",
+            doi="10.1093/biomet/26.4.404",
+            seen="secondary",
+        ),
+        "Wilson": Source(
+            text="Wilson EB (1927), Probable inference, the law of succession, and statistical "
+            "inference, J Am Stat Assoc 22(158):209-212",
+            doi="10.1080/01621459.1927.10502953",
+            seen="secondary",
+        ),
+        "Wald": Source(
+            text="Newcombe RG (1998), Two-sided confidence intervals for the single proportion: "
+            "comparison of seven methods, Statistics in Medicine 17:857-872 (method 1)",
+            seen="secondary",
+        ),
+        "Fisher's exact test": Source(
+            text="Fisher RA (1935), The Design of Experiments, Oliver and Boyd, Edinburgh",
+            seen="secondary",
+        ),
+        "chi-square test": Source(
+            text="Pearson K (1900), On the criterion that a given system of deviations from the "
+            "probable [...], Philosophical Magazine 50(302):157-175",
+            doi="10.1080/14786440009463897",
+            seen="secondary",
+        ),
+        "chi-square test with Yates's correction": Source(
+            text="Yates F (1934), Contingency tables involving small numbers and the chi-square "
+            "test, Suppl J R Stat Soc 1(2):217-235",
+            doi="10.2307/2983604",
+            seen="secondary",
+        ),
+        "Kaplan-Meier": Source(
+            text="Kaplan EL, Meier P (1958), Nonparametric estimation from incomplete "
+            "observations, J Am Stat Assoc 53(282):457-481",
+            doi="10.1080/01621459.1958.10501452",
+            seen="secondary",
+        ),
+        "reverse Kaplan-Meier": Source(
+            text="Schemper M, Smith TL (1996), A note on quantifying follow-up in studies of "
+            "failure time, Controlled Clinical Trials 17(4):343-346",
+            doi="10.1016/0197-2456(96)00075-X",
+            seen="secondary",
+        ),
+        "Greenwood": Source(
+            text="Greenwood M (1926), The natural duration of cancer, Reports on Public Health "
+            "and Medical Subjects 33, HMSO, London",
+            seen="secondary",
+        ),
+        "Brookmeyer-Crowley": Source(
+            text="Brookmeyer R, Crowley J (1982), A confidence interval for the median survival "
+            "time, Biometrics 38(1):29-41",
+            doi="10.2307/2530286",
+            seen="secondary",
+        ),
+        "log-log": Source(
+            text="Borgan O, Liestol K (1990), A note on confidence intervals and bands for the "
+            "survival curve based on transformations, Scand J Stat 17:35-41",
+            seen="secondary",
+        ),
+        "Aalen-Johansen": Source(
+            text="Aalen OO, Johansen S (1978), An empirical transition matrix for "
+            "non-homogeneous Markov chains based on censored observations, Scand J Stat "
+            "5(3):141-150",
+            seen="secondary",
+        ),
+        "cmprsk (Gray-Aalen)": Source(
+            text="Aalen O (1978), Nonparametric estimation of partial transition probabilities "
+            "in multiple decrement models, Ann Stat 6(3):534-545",
+            doi="10.1214/aos/1176344198",
+            seen="secondary",
+        ),
+        "Greenwood-type (infinitesimal jackknife)": Source(
+            text="Allignol A, Schumacher M, Beyersmann J (2010), A note on variance estimation of "
+            "the Aalen-Johansen estimator of the cumulative incidence function in competing "
+            "risks, with a view towards left-truncated data, Biom J 52(1):126-137",
+            doi="10.1002/bimj.200900039",
+            seen="abstract",
+        ),
+        "log-rank test": Source(
+            text="Mantel N (1966), Evaluation of survival data and two new rank order statistics "
+            "arising in its consideration, Cancer Chemotherapy Reports 50(3):163-170",
+            seen="secondary",
+        ),
+        "Gray's test": Source(
+            text="Gray RJ (1988), A class of K-sample tests for comparing the cumulative "
+            "incidence of a competing risk, Ann Stat 16(3):1141-1154",
+            doi="10.1214/aos/1176350951",
+            seen="abstract",
+        ),
+        "exact Poisson": Source(
+            text="Garwood F (1936), Fiducial limits for the Poisson distribution, Biometrika "
+            "28(3/4):437-442",
+            doi="10.1093/biomet/28.3-4.437",
+            seen="secondary",
+        ),
+        "quartiles": Source(
+            text="Hyndman RJ, Fan Y (1996), Sample quantiles in statistical packages, The "
+            "American Statistician 50(4):361-365 (definition 7)",
+            doi="10.1080/00031305.1996.10473566",
+            seen="secondary",
+        ),
+    }
+)
+"""The source of each method, variance and interval that a result can name."""
