@@ -6,96 +6,132 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from stromal.protocol.analysis_base import AnalysisBase, AnalysisSet, Confidence, TimedAnalysis
 from stromal.protocol.fields import Duration, Model, Name, Text, Window
+from stromal.protocol.model_analyses import (
+    ChangeAnalysis,
+    CurrentSurvivalAnalysis,
+    HazardsAnalysis,
+    MeanEventsAnalysis,
+    OccupationAnalysis,
+    RestrictedMeanAnalysis,
+)
 from stromal.protocol.tagged import key_of
 
 __all__ = [
     "Analysis",
     "AnalysisSet",
     "CumulativeIncidenceAnalysis",
+    "Prior",
     "ProportionAnalysis",
     "SummaryAnalysis",
     "SurvivalAnalysis",
 ]
 
-Role = Literal["primary", "secondary", "exploratory", "safety", "descriptive"]
-CountTest = Literal["fisher", "chi-square", "chi-square with Yates"]
+CountTest = Literal["fisher", "boschloo", "barnard", "chi-square", "chi-square with Yates"]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
-class AnalysisSet(Model):
-    """Which participants are analysed. All conditions that are given must hold.
+class Prior(Model):
+    """A beta prior of a proportion, shown with what it says: as many responses and others."""
 
-    Those a set leaves out are listed with the condition that left them out.
+    responses: Annotated[float, Field(gt=0)]
+    others: Annotated[float, Field(gt=0)]
+    source: Text
+    above: Annotated[
+        Fraction | None, Field(description="the proportion of which to exceed is asked")
+    ] = None
+
+
+class ProportionAnalysis(AnalysisBase):
+    """Participants whose endpoint has one of the levels or statuses, of all in the set.
+
+    `difference` is the interval of the difference between two groups (the first arm minus the
+    second). `tipping_point` tries every result of those without one.
     """
-
-    label: Text
-    arms: list[Name] | None = None
-    eligible: Literal[True] | None = None
-    infused: Annotated[Name | None, Field(description="at least one infusion of this product")] = (
-        None
-    )
-    has: Annotated[Name | None, Field(description="an anchor that the participant has")] = None
-    where: Annotated[
-        dict[Name, list[str]] | None,
-        Field(description="columns of the participants table and the values that are included"),
-    ] = None
-
-
-class _Analysis(Model):
-    """What every analysis has."""
-
-    label: Text
-    role: Role
-    set: Name
-    by: Annotated[
-        Name | None, Field(description="`arm`, or a column of the participants table")
-    ] = None
-    assumed: Annotated[list[Name], Field(description="ids of assumptions it rests on")] = []
-
-
-class ProportionAnalysis(_Analysis):
-    """Participants whose endpoint has one of the levels or statuses, of all in the set."""
 
     estimate: Literal["proportion"]
     endpoint: Name
     of: Annotated[list[Text], Field(min_length=1)]
-    interval: Literal["clopper-pearson", "wilson", "wald"]
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    interval: Literal["clopper-pearson", "wilson", "wald", "jeffreys", "mid-p"]
+    confidence: Confidence
     compare: list[CountTest] = []
+    difference: Literal["miettinen-nurminen", "newcombe", "agresti-caffo", "wald"] | None = None
+    prior: Prior | None = None
+    tipping_point: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _groups(self) -> ProportionAnalysis:
+        if self.difference is not None and self.by is None:
+            raise ValueError("`difference` is between two groups; add `by`, such as `by: arm`")
+        if self.tipping_point and self.by is not None and not self.compare:
+            raise ValueError(
+                "`tipping_point` between groups asks whether a test tips; add `compare`"
+            )
+        return self
 
 
-class SurvivalAnalysis(_Analysis):
-    """Kaplan-Meier estimates with Greenwood's standard error at given times."""
+SurvivalTest = Literal[
+    "log-rank", "weighted log-rank", "max-combo", "permutation log-rank", "at each time"
+]
+
+
+class SurvivalAnalysis(TimedAnalysis):
+    """Kaplan-Meier estimates with Greenwood's standard error at given times.
+
+    `weight: [rho, gamma]` is Fleming and Harrington's, of the weighted log-rank test.
+    """
 
     estimate: Literal["survival"]
-    endpoint: Name
     at: Annotated[list[Duration], Field(min_length=1)]
-    interval: Literal["plain", "log", "log-log"]
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    compare: list[Literal["log-rank"]] = []
+    interval: Literal["plain", "log", "log-log", "logit", "arcsine", "beta product"]
+    confidence: Confidence
+    compare: list[SurvivalTest] = []
+    strata: list[Name] | None = None
+    weight: tuple[float, float] | None = None
     with_bounds: Annotated[
         Literal[True] | None,
         Field(description="also the curves of the earliest and of the latest possible days"),
     ] = None
 
+    @model_validator(mode="after")
+    def _weighted(self) -> SurvivalAnalysis:
+        if (self.weight is None) == ("weighted log-rank" in self.compare):
+            raise ValueError("`weight: [rho, gamma]` and `weighted log-rank` go together")
+        if self.strata and not {"log-rank", "weighted log-rank"} >= set(self.compare):
+            raise ValueError("`strata` are of the log-rank test alone")
+        return self
 
-class CumulativeIncidenceAnalysis(_Analysis):
-    """Aalen-Johansen estimates of the event, competing events apart, at given times."""
+
+class CumulativeIncidenceAnalysis(TimedAnalysis):
+    """Aalen-Johansen estimates of the event, competing events apart, at given times.
+
+    `of` names one of the competing causes, whose incidence is estimated in the event's place.
+    """
 
     estimate: Literal["cumulative incidence"]
-    endpoint: Name
     at: Annotated[list[Duration], Field(min_length=1)]
+    of: Annotated[Text | None, Field(description="a competing cause, as it is derived")] = None
     variance: Literal["cmprsk", "greenwood"]
-    interval: Literal["linear", "log-log"]
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    compare: list[Literal["gray"]] = []
+    interval: Literal["linear", "log", "log-log", "complementary log-log", "logit", "arcsine"]
+    confidence: Confidence
+    compare: list[Literal["gray", "permutation gray"]] = []
+    strata: list[Name] | None = None
     with_bounds: Annotated[
         Literal[True] | None,
         Field(description="also the curves of the earliest and of the latest possible days"),
     ] = None
 
+    @model_validator(mode="after")
+    def _one_kind(self) -> CumulativeIncidenceAnalysis:
+        if self.strata and "permutation gray" in self.compare:
+            raise ValueError("`strata` are of Gray's own test, not of its permutation")
+        if self.of is not None and self.with_bounds:
+            raise ValueError("`with_bounds` is of the event; leave it or `of` out")
+        return self
 
-class SummaryAnalysis(_Analysis):
+
+class SummaryAnalysis(AnalysisBase):
     """Median, quartiles and range of a number that each participant has.
 
     One of: `variable` (a baseline column), `endpoint` (days of those with one of the statuses
@@ -153,7 +189,18 @@ class SummaryAnalysis(_Analysis):
         return self
 
 
-_KINDS = ("proportion", "survival", "cumulative incidence", "summary")
+_KINDS = (
+    "proportion",
+    "survival",
+    "cumulative incidence",
+    "restricted mean",
+    "hazards",
+    "mean events",
+    "state occupation",
+    "current survival",
+    "change",
+    "summary",
+)
 
 
 def _kind(value: Any) -> str | None:  # noqa: ANN401
@@ -167,6 +214,12 @@ Analysis = Annotated[
     Annotated[ProportionAnalysis, Tag("proportion")]
     | Annotated[SurvivalAnalysis, Tag("survival")]
     | Annotated[CumulativeIncidenceAnalysis, Tag("cumulative incidence")]
+    | Annotated[RestrictedMeanAnalysis, Tag("restricted mean")]
+    | Annotated[HazardsAnalysis, Tag("hazards")]
+    | Annotated[MeanEventsAnalysis, Tag("mean events")]
+    | Annotated[OccupationAnalysis, Tag("state occupation")]
+    | Annotated[CurrentSurvivalAnalysis, Tag("current survival")]
+    | Annotated[ChangeAnalysis, Tag("change")]
     | Annotated[SummaryAnalysis, Tag("summary")],
     Discriminator(
         _kind,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from stromal.protocol.analyses import Analysis, AnalysisSet
+from stromal.protocol.analysis_base import Multiplicity
 from stromal.protocol.eligibility import Population
 from stromal.protocol.endpoints import Endpoint
 from stromal.protocol.fields import Model, Name
@@ -36,6 +37,7 @@ class Protocol(Model):
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1)]
     analysis_sets: Annotated[dict[Name, AnalysisSet], Field(min_length=1)]
     analyses: dict[Name, Analysis] = {}
+    multiplicity: Multiplicity | None = None
     sharing: Sharing
     assumptions: list[Assumption] = []
 
@@ -52,6 +54,7 @@ def broken_references(protocol: Protocol) -> list[tuple[Path, str, str, list[str
         "product": set(protocol.products),
         "arm": set(protocol.arms),
         "analysis set": set(protocol.analysis_sets),
+        "analysis": set(protocol.analyses),
         "assumption": {assumption.id for assumption in protocol.assumptions},
     }
     return [
@@ -74,9 +77,17 @@ _KIND_OF_KEY = {
     ("product",): "product",
     ("infused",): "product",
     ("infusion",): "product",
+    ("by_infusion",): "product",
     ("set",): "analysis set",
     ("assumed",): "assumption",
     ("arms",): "arm",
+}
+
+
+_OF_ANALYSES: dict[Path, str] = {
+    ("end",): "endpoint",
+    ("terminal",): "endpoint",
+    ("anchor",): "anchor",
 }
 
 
@@ -84,23 +95,38 @@ def references(protocol: Protocol) -> Iterator[tuple[Path, str, str]]:
     """Yield every reference of a protocol: path, kind of thing, the name it refers to."""
     data = protocol.model_dump(mode="json", by_alias=True, exclude_none=True)
     for path, key, value in _leaves(data, ()):
-        kind = _KIND_OF_KEY.get((key,))
-        if key == "anchor" and path[:1] == ("anchors",):
-            kind = "anchor"
-        if key == "after":
-            kind = "endpoint" if "cytopenia" in path else "anchor" if "population" in path else None
-        if key == "until" and path[:1] == ("draws",) and " " not in value:
-            kind = "anchor"
-        if (key == "product" and "without_transfusion" in path) or "where" in path:
-            kind = None
-        if path[:1] == ("endpoints",) and path[2:3] == ("graded",):
-            kind = None  # a grading names its own items and steps
-        if key == "from" and "population" in path:
-            kind = None  # there `from` is the lower bound of a comparison
-        if key == "arms" and path[:1] != ("analysis_sets",):
-            kind = None
+        kind = _kind_in_analyses(path, value) or _kind_elsewhere(path, key, value)
         if kind is not None and value != "not stated":
             yield path, kind, value
+
+
+def _kind_in_analyses(path: Path, value: str) -> str | None:
+    """Say what a text among the analyses names; None where it is not told by its place."""
+    if path[:2] == ("multiplicity", "analyses"):
+        return "analysis"
+    if path[:1] != ("analyses",) or value == "none recorded":
+        return None
+    return _OF_ANALYSES.get(path[2:])
+
+
+def _kind_elsewhere(path: Path, key: str, value: str) -> str | None:
+    """Say what a text names by its key; None where it names nothing."""
+    kind = _KIND_OF_KEY.get((key,))
+    if key == "anchor" and path[:1] == ("anchors",):
+        kind = "anchor"
+    if key == "after":
+        kind = "endpoint" if "cytopenia" in path else "anchor" if "population" in path else None
+    if key == "until" and path[:1] == ("draws",) and " " not in value:
+        kind = "anchor"
+    if (key == "product" and "without_transfusion" in path) or "where" in path:
+        kind = None
+    if path[:1] == ("endpoints",) and path[2:3] == ("graded",):
+        kind = None  # a grading names its own items and steps
+    if key == "from" and "population" in path:
+        kind = None  # there `from` is the lower bound of a comparison
+    if key == "arms" and path[:1] != ("analysis_sets",):
+        kind = None
+    return kind
 
 
 def _leaves(data: Any, path: Path) -> Iterator[tuple[Path, str, str]]:  # noqa: ANN401

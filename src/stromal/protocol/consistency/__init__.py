@@ -6,6 +6,7 @@ from stromal.core import Finding
 from stromal.protocol.consistency.analyses import check_analyses
 from stromal.protocol.consistency.design import check_design
 from stromal.protocol.consistency.draws import check_draws
+from stromal.protocol.consistency.estimands import check_estimands
 from stromal.protocol.consistency.families import check_endpoints
 from stromal.protocol.consistency.gradings import check_gradings
 from stromal.protocol.consistency.levels import check_levels
@@ -28,6 +29,7 @@ _TOPICS = (
     check_states,
     check_gradings,
     check_analyses,
+    check_estimands,
     check_treatment,
     check_design,
 )

@@ -8,13 +8,14 @@ from stromal.core import Finding
 from stromal.protocol.analyses import (
     Analysis,
     CumulativeIncidenceAnalysis,
-    SummaryAnalysis,
     SurvivalAnalysis,
 )
+from stromal.protocol.analysis_base import TimedAnalysis
 from stromal.protocol.consistency.families import kind_of_result
 from stromal.protocol.consistency.view import View
 from stromal.protocol.consistency.words import in_words, listed
 from stromal.protocol.endpoints import Endpoint, TimeFrame
+from stromal.protocol.model_analyses import RestrictedMeanAnalysis
 from stromal.protocol.timing import InfusionAnchor
 
 __all__ = ["check_analyses"]
@@ -58,8 +59,7 @@ def _kinds(where: str, analysis: Analysis, endpoint: Endpoint) -> Iterator[Findi
             "Define the endpoint, or remove the analysis.",
         )
         return
-    timed = isinstance(analysis, SurvivalAnalysis | CumulativeIncidenceAnalysis)
-    if timed and kind != "time":
+    if isinstance(analysis, TimedAnalysis) and kind != "time":
         yield Finding(
             "analysis-unlike-endpoint",
             "contradiction",
@@ -70,12 +70,13 @@ def _kinds(where: str, analysis: Analysis, endpoint: Endpoint) -> Iterator[Findi
             "Estimate a proportion, or define a time to event.",
         )
     competing = getattr(endpoint, "competing", [])
-    if isinstance(analysis, SurvivalAnalysis) and competing:
+    marginal = isinstance(analysis, SurvivalAnalysis | RestrictedMeanAnalysis)
+    if (marginal or getattr(analysis, "model", None) == "cox") and competing:
         yield Finding(
             "survival-with-competing-events",
             "contradiction",
             f"{where}.estimate",
-            f"{analysis.label} is a Kaplan-Meier estimate of `{analysis.endpoint}`, which has "
+            f"{analysis.label} is estimated as if nothing competed, but `{analysis.endpoint}` has "
             "competing events.",
             "Kaplan-Meier takes a competing event for censoring, as if the participant could still "
             "have the event, and overestimates how many do.",
@@ -117,8 +118,7 @@ def _times(view: View, where: str, analysis: Analysis, endpoint: Endpoint) -> It
 def _immortal(view: View, where: str, analysis: Analysis, endpoint: Endpoint) -> Iterator[Finding]:
     """Find time that nobody in the set could have died in."""
     start = getattr(endpoint, "from_", None)
-    timed = isinstance(analysis, SurvivalAnalysis | CumulativeIncidenceAnalysis)
-    if not timed or start is None:
+    if not isinstance(analysis, TimedAnalysis) or start is None or analysis.landmark is not None:
         return
     chosen = view.protocol.analysis_sets[analysis.set]
     later = [
@@ -145,14 +145,13 @@ def _immortal(view: View, where: str, analysis: Analysis, endpoint: Endpoint) ->
 
 def _groups(view: View, where: str, analysis: Analysis) -> Iterator[Finding]:
     """Look for groups that a comparison needs."""
-    compared: list[str] = (
-        [] if isinstance(analysis, SummaryAnalysis) else [str(test) for test in analysis.compare]
-    )
+    compared = analysis.tests
+    grouped = analysis.by is not None or getattr(analysis, "by_infusion", None) is not None
     chosen = view.protocol.analysis_sets[analysis.set].arms
     arms = set(view.protocol.arms) if chosen is None else set(chosen)
     one = len(arms) == 1
-    if compared and (analysis.by is None or (analysis.by == "arm" and one)):
-        reason = "no groups are named (`by`)" if analysis.by is None else "there is one arm"
+    if compared and (not grouped or (analysis.by == "arm" and one)):
+        reason = "there is one arm" if grouped else "no groups are named (`by`)"
         yield Finding(
             "comparison-without-groups",
             "contradiction",
@@ -184,7 +183,8 @@ def _primary(view: View) -> Iterator[Finding]:
             "Which result answers the trial's question could be chosen when the results are known.",
             "Give one analysis the role primary.",
         )
-    elif len(primary) > 1:
+    joined = view.protocol.multiplicity
+    if len(primary) > 1 and not (joined and set(primary) <= set(joined.analyses)):
         yield Finding(
             "several-primary-analyses",
             "gap",
@@ -192,5 +192,5 @@ def _primary(view: View) -> Iterator[Finding]:
             f"{len(primary)} analyses are primary ({listed(primary)}), and nothing says how they "
             "are taken together.",
             "With several primary results one of them succeeds by chance more often than planned.",
-            "Choose one, or state the rule that joins them and the correction for several tests.",
+            "Choose one, or join them by `multiplicity`.",
         )
