@@ -120,6 +120,63 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             doi="10.1080/00031305.1996.10473566",
             seen="secondary",
         ),
+        "restricted mean survival time": Source(
+            text="Royston P, Parmar MKB (2013), Restricted mean survival time: an alternative to "
+            "the hazard ratio for the design and analysis of randomized trials with a "
+            "time-to-event outcome, BMC Med Res Methodol 13:152",
+            doi="10.1186/1471-2288-13-152",
+            seen="secondary",
+        ),
+        **{
+            f"comparison at a fixed day, {scale}": Source(
+                text="Klein JP, Logan B, Harhoff M, Andersen PK (2007), Analyzing survival curves "
+                "at a fixed point in time, Statistics in Medicine 26(24):4505-4519",
+                doi="10.1002/sim.2864",
+                seen="secondary",
+            )
+            for scale in ("plain", "log", "log-log", "arcsine", "logit")
+        },
+        "max-combo test": Source(
+            text="Lee S-H (2007), On the versatility of the combination of the weighted log-rank "
+            "statistics, Comput Stat Data Anal 51(12):6557-6564",
+            seen="secondary",
+        ),
+        "pseudo-value regression (jackknife)": Source(
+            text="Andersen PK, Klein JP, Rosthoj S (2003), Generalised linear models for "
+            "correlated pseudo-observations, with applications to multi-state models, "
+            "Biometrika 90(1):15-27",
+            doi="10.1093/biomet/90.1.15",
+            seen="secondary",
+        ),
+        "pseudo-value regression (infinitesimal jackknife)": Source(
+            text="Parner ET, Andersen PK, Overgaard M (2023), Regression models for censored "
+            "time-to-event data using infinitesimal jack-knife pseudo-observations, with "
+            "applications to left-truncation, Lifetime Data Anal 29(3):654-671",
+            seen="secondary",
+        ),
+        "Mantel-Haenszel test": Source(
+            text="Mantel N, Haenszel W (1959), Statistical aspects of the analysis of data from "
+            "retrospective studies of disease, J Natl Cancer Inst 22(4):719-748",
+            seen="secondary",
+        ),
+        "Mantel-Haenszel odds ratio": Source(
+            text="Mantel N, Haenszel W (1959), Statistical aspects of the analysis of data from "
+            "retrospective studies of disease, J Natl Cancer Inst 22(4):719-748",
+            seen="secondary",
+        ),
+        "Robins-Breslow-Greenland": Source(
+            text="Robins J, Breslow N, Greenland S (1986), Estimators of the Mantel-Haenszel "
+            "variance consistent in both sparse data and large-strata limiting models, "
+            "Biometrics 42(2):311-323",
+            doi="10.2307/2531052",
+            seen="secondary",
+        ),
+        "exact conditional odds ratio": Source(
+            text="Agresti A (1992), A survey of exact inference for contingency tables, "
+            "Statistical Science 7(1):131-153",
+            doi="10.1214/ss/1177011454",
+            seen="secondary",
+        ),
     }
 )
 """The source of each method, variance and interval that a result can name."""
