@@ -7,12 +7,26 @@ from typing import Literal
 
 import polars as pl
 
-from stromal.analysis.estimate import Comparison, Curve, Estimate
+from stromal.analysis.estimate import Comparison, Contrast, Curve, Estimate
+from stromal.analysis.models import ModelFit
 from stromal.analysis.rates import Rate, TimeInState
 from stromal.analysis.summaries import Summary
 from stromal.core import Source
 
-__all__ = ["Bound", "Group", "Printed", "Range", "Result", "Results", "Withheld"]
+__all__ = [
+    "Adjusted",
+    "Attribute",
+    "Bound",
+    "Computed",
+    "Group",
+    "Printed",
+    "Range",
+    "Result",
+    "Results",
+    "Shown",
+    "Subgroup",
+    "Withheld",
+]
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,10 @@ class Group:
         For a summary of a count `per` a time: events of the group over the days observed.
     time_in_state
         For a summary of the time in a state: days in it, of the days of which that is known.
+    mean
+        A restricted mean: of the time without the event, or of the time in a state.
+    posterior
+        For a proportion with a prior: the posterior mean and its interval.
     """
 
     id: str
@@ -79,6 +97,88 @@ class Group:
     bounds: tuple[Bound, ...] = ()
     rate: Rate | None = None
     time_in_state: TimeInState | None = None
+    mean: Estimate | None = None
+    posterior: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table beside the numbers: visits, tipping points, the check of proportional hazards.
+
+    Parameters
+    ----------
+    title
+        What it is.
+    frame
+        Its rows.
+    said
+        The sentence that it comes to.
+    method
+        How it was made; a key of `METHOD_SOURCES`, or empty.
+    """
+
+    title: str
+    frame: pl.DataFrame
+    said: str = ""
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What an analysis gives of the participants it is of, or of those of one subgroup.
+
+    Parameters
+    ----------
+    groups, comparisons, contrasts, models, tables
+        The numbers.
+    note
+        What a reader must know.
+    """
+
+    groups: tuple[Group, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
+    models: tuple[ModelFit, ...] = ()
+    tables: tuple[Shown, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """An analysis again, in those of whom a column has one value."""
+
+    column: str
+    level: str
+    computed: Computed
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of an estimand, in words."""
+
+    name: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """A test among those that share one error rate.
+
+    Parameters
+    ----------
+    analysis, test
+        Which, in words.
+    p_value, adjusted
+        As computed, and adjusted; `None` where not computable, or not reached.
+    significant
+        Whether the adjusted p is at most alpha.
+    """
+
+    analysis: str
+    test: str
+    p_value: float | None
+    adjusted: float | None
+    significant: bool
 
 
 @dataclass(frozen=True)
@@ -119,8 +219,15 @@ class Result:
         The numbers.
     excluded
         `participant_id`, `reason`: who is not in the analysis, of those in the trial.
+    contrasts, models, tables
+        Differences and ratios between groups, fitted models, tables beside them.
+    subgroups
+        The same analysis in parts of the set. They describe: none is tested against another.
+    estimand
+        Its attributes in words, where the protocol spells one out.
     ranges, withheld
-        For a reconstruction: what only has a range, and what is not shown.
+        For a reconstruction: what only has a range, and what is not shown. An estimand that cannot
+        be estimated is withheld too.
     note
         What a reader must know.
     """
@@ -138,6 +245,11 @@ class Result:
     groups: tuple[Group, ...]
     comparisons: tuple[Comparison, ...]
     excluded: pl.DataFrame
+    contrasts: tuple[Contrast, ...] = ()
+    models: tuple[ModelFit, ...] = ()
+    tables: tuple[Shown, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
+    estimand: tuple[Attribute, ...] = ()
     ranges: tuple[Range, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     note: str = ""
@@ -180,6 +292,8 @@ class Results:
         In the order of the protocol.
     printed
         Published numbers beside computed ones, where the study folder has `published.yaml`.
+    multiplicity
+        The tests that share an error rate, where the protocol joins them; `joined` says how.
     """
 
     study: str
@@ -187,3 +301,5 @@ class Results:
     data: str | None
     results: tuple[Result, ...]
     printed: tuple[Printed, ...] = ()
+    multiplicity: tuple[Adjusted, ...] = ()
+    joined: str = ""
