@@ -28,6 +28,8 @@ __all__ = [
     "tabulate_curve",
 ]
 
+_FROM_ZERO = ("Aalen-Johansen", "mean cumulative function", "Ghosh-Lin mean number of events")
+_BOTH_WAYS = (*_FROM_ZERO[1:], "state occupation", "current survival")
 _SAME_DAY = 1e-9  # relative: a day asked for as 0.3 finds the event recorded at 0.1 + 0.2
 
 
@@ -259,7 +261,7 @@ def _read(curve: Curve, day: float, at_risk: int) -> Estimate:
 
 def _before_first(curve: Curve) -> tuple[tuple[float | None, ...], str]:
     """Give the numbers of a curve before its first step."""
-    value = 0.0 if curve.method == "Aalen-Johansen" else 1.0
+    value = 0.0 if curve.method in _FROM_ZERO else 1.0
     low, high = bound_probability(
         np.array([value]), np.zeros(1), interval=curve.interval, confidence=curve.confidence
     )
@@ -274,8 +276,10 @@ def _explain(
     value: float, error: float | None, low: float | None, high: float | None, *, curve: Curve
 ) -> str:
     """Tell why a number beside the value is missing or degenerate."""
-    if value == (0.0 if curve.method == "Aalen-Johansen" else 1.0):
+    if value == (0.0 if curve.method in _FROM_ZERO else 1.0):
         return _NOTHING_YET
+    if not error and curve.method in _BOTH_WAYS:
+        return "nothing varies up to that day: the interval has no width or is not defined"
     if not error:
         return "everybody at risk has had an event: the standard error is not defined or zero"
     if low is None or high is None:

@@ -102,6 +102,17 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             "arising in its consideration, Cancer Chemotherapy Reports 50(3):163-170",
             seen="secondary",
         ),
+        "Fleming-Harrington test": Source(
+            text="Harrington DP, Fleming TR (1982), A class of rank test procedures for censored "
+            "survival data, Biometrika 69(3):553-566",
+            doi="10.1093/biomet/69.3.553",
+            seen="secondary",
+        ),
+        "infinitesimal jackknife": Source(
+            text="Jaeckel LA (1972), The infinitesimal jackknife, Bell Laboratories Memorandum "
+            "MM 72-1215-11, Murray Hill",
+            seen="secondary",
+        ),
         "Gray's test": Source(
             text="Gray RJ (1988), A class of K-sample tests for comparing the cumulative "
             "incidence of a competing risk, Ann Stat 16(3):1141-1154",
@@ -175,6 +186,58 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             text="Agresti A (1992), A survey of exact inference for contingency tables, "
             "Statistical Science 7(1):131-153",
             doi="10.1214/ss/1177011454",
+            seen="secondary",
+        ),
+        "mean cumulative function": Source(
+            text="Lawless JF, Nadeau C (1995), Some simple robust methods for the analysis of "
+            "recurrent events, Technometrics 37(2):158-168",
+            seen="secondary",
+        ),
+        "Ghosh-Lin mean number of events": Source(
+            text="Ghosh D, Lin DY (2000), Nonparametric analysis of recurrent events and death, "
+            "Biometrics 56(2):554-562",
+            doi="10.1111/j.0006-341X.2000.00554.x",
+            seen="secondary",
+        ),
+        "Ghosh-Lin": Source(
+            text="Ghosh D, Lin DY (2000), Nonparametric analysis of recurrent events and death, "
+            "Biometrics 56(2):554-562",
+            doi="10.1111/j.0006-341X.2000.00554.x",
+            seen="secondary",
+        ),
+        "log-rank-type test of mean numbers of events": Source(
+            text="Lawless JF, Nadeau C (1995), Some simple robust methods for the analysis of "
+            "recurrent events, Technometrics 37(2):158-168; Ghosh D, Lin DY (2000), Biometrics "
+            "56(2):554-562",
+            seen="secondary",
+        ),
+        "state occupation": Source(
+            text="Datta S, Satten GA (2001), Validity of the Aalen-Johansen estimators of stage "
+            "occupation probabilities and Nelson-Aalen estimators of integrated transition hazards "
+            "for non-Markov models, Statistics and Probability Letters 55(4):403-411",
+            seen="secondary",
+        ),
+        "current survival": Source(
+            text="Inferences for current chronic graft-versus-host-disease free and relapse free "
+            "survival, BMC Medical Research Methodology 22 (2022)",
+            doi="10.1186/s12874-022-01771-x",
+            seen="abstract",
+        ),
+        "wild bootstrap": Source(
+            text="Vilsmeier J, Schmeller S, Fürst D, Beyersmann J (2025), Non-Markov nonparametric "
+            "estimation of complex multistate outcomes after hematopoietic stem cell "
+            "transplantation, Biometrical Journal 67(6):e70082",
+            doi="10.1002/bimj.70082",
+            seen="abstract",
+        ),
+        "negative binomial rates": Source(
+            text="Lawless JF (1987), Negative binomial and mixed Poisson regression, Canadian "
+            "Journal of Statistics 15(3):209-225",
+            seen="secondary",
+        ),
+        "random-effects model": Source(
+            text="Laird NM, Ware JH (1982), Random-effects models for longitudinal data, "
+            "Biometrics 38(4):963-974",
             seen="secondary",
         ),
     }
