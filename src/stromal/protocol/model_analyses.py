@@ -105,8 +105,8 @@ class OccupationAnalysis(AnalysisBase):
     """
 
     estimate: Literal["state occupation"]
-    endpoint: Name
-    end: Name
+    endpoint: Annotated[Name, Field(description="the state")]
+    end: Annotated[Name, Field(description="a time to event")]
     at: Times
     interval: Literal["plain", "log", "log-log"]
     confidence: Confidence
@@ -114,15 +114,16 @@ class OccupationAnalysis(AnalysisBase):
 
 
 class CurrentSurvivalAnalysis(AnalysisBase):
-    """The probability to be alive and well now: without the end, and not at present in the state.
+    """The probability to be well now: nothing of `end` has come, and no state holds at present.
 
-    With relapse or death as `end` and active GVHD as the state it is current GVHD-free,
-    relapse-free survival.
+    With relapse or death as `end`, and acute and chronic GVHD as the states, it is current
+    GVHD-free, relapse-free survival: who recovers from GVHD counts again.
     """
 
     estimate: Literal["current survival"]
-    endpoint: Annotated[Name, Field(description="the state that comes and goes")]
-    end: Name
+    endpoint: Annotated[Name, Field(description="a state that comes and goes")]
+    nor: Annotated[list[Name] | None, Field(description="other states")] = None
+    end: Annotated[Name, Field(description="a time to event")]
     at: Times
     confidence: Confidence
     compare: list[Literal["difference at each time"]] = []

@@ -106,7 +106,7 @@ def _kind_in_analyses(path: Path, value: str) -> str | None:
         return "analysis"
     if path[:1] != ("analyses",) or value == "none recorded":
         return None
-    return _OF_ANALYSES.get(path[2:])
+    return "endpoint" if path[2:3] == ("nor",) else _OF_ANALYSES.get(path[2:])
 
 
 def _kind_elsewhere(path: Path, key: str, value: str) -> str | None:
