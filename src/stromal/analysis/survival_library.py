@@ -33,8 +33,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-_EPS = 4e-12  # relative change of the log-likelihood: a Newton step later it is exact
-_CHOLESKY = 1e-13
+_EPS = 1e-12  # relative change of the log-likelihood: a Newton step later it is exact
+_CHOLESKY = 1e-14
 _ITERATIONS = 100
 
 
