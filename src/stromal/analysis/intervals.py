@@ -21,10 +21,10 @@ __all__ = [
 
 Floats: TypeAlias = NDArray[np.float64]
 SurvivalInterval = Literal["plain", "log", "log-log", "logit", "arcsine"]
-IncidenceInterval = Literal["linear", "log", "log-log", "complementary log-log"]
+IncidenceInterval = Literal["linear", "log", "log-log", "complementary log-log", "logit", "arcsine"]
 
 SURVIVAL_INTERVALS = ("plain", "log", "log-log", "logit", "arcsine")
-INCIDENCE_INTERVALS = ("linear", "log", "log-log", "complementary log-log")
+INCIDENCE_INTERVALS = ("linear", "log", "log-log", "complementary log-log", "logit", "arcsine")
 
 _ROUNDING = 1e-12  # an incidence adds up to 1 only to rounding; no step of a curve is this small
 

@@ -14,7 +14,8 @@ from stromal.analysis.intervals import (
     bound_probability,
 )
 from stromal.analysis.ordered import order_times
-from stromal.analysis.survival_kernels import follow_survival, tabulate_days
+from stromal.analysis.survival_kernels import follow_survival, tabulate_entered
+from stromal.analysis.weighted import follow_weights
 from stromal.core import UsageError
 from stromal.endpoints.outcome import TimeToEvent
 
@@ -30,9 +31,14 @@ def estimate_survival(
 
     1. On each day with d events among the Y participants observed until then or longer, the
        estimate falls by the factor 1 - d / Y. Who is censored on a day is at risk on it.
-    2. The standard error is Greenwood's: S sqrt(sum of d / (Y (Y - d))). Once S is 0 it is not
+    2. With the column `entry` a participant is at risk from the day after it. Where the few who
+       are at risk early all have the event, the estimate is 0 from then on, whoever enters later.
+    3. The standard error is Greenwood's: S sqrt(sum of d / (Y (Y - d))). Once S is 0 it is not
        defined.
-    3. The interval is built on the scale that `interval` names (`bound_probability` lists them)
+    4. With the column `case_weight` numbers are sums of weights, and the standard error is the
+       infinitesimal jackknife: the root of the sum, over participants, of the square of weight
+       times derivative of S in it. It does not change when all weights are multiplied.
+    5. The interval is built on the scale that `interval` names (`bound_probability` lists them)
        and cut to [0, 1]. Before the first event it has no width (`arcsine`: no limits).
 
     Parameters
@@ -48,7 +54,9 @@ def estimate_survival(
     Returns
     -------
     Curve
-        One row for each distinct day, those with censoring alone among them.
+        One row for each distinct day, those with censoring alone among them. Numbers of
+        participants stay counts; with case weights `weight_at_risk` and `weight_of_events` are
+        added.
 
     Raises
     ------
@@ -57,7 +65,8 @@ def estimate_survival(
 
     References
     ----------
-    Kaplan and Meier (1958); Greenwood (1926); Borgan and Liestol (1990) for log-log.
+    Kaplan and Meier (1958); Greenwood (1926); Jaeckel (1972) for the infinitesimal jackknife;
+    Borgan and Liestol (1990) for log-log.
 
     Examples
     --------
@@ -82,15 +91,21 @@ def estimate_survival(
             f"choose one of {', '.join(SURVIVAL_INTERVALS)}"
         )
     check_confidence(confidence)
-    days, counts = tabulate_days(*order_times(outcomes))
-    survival, total = follow_survival(counts)
-    error = np.where(survival > 0, survival, np.nan) * np.sqrt(total)
+    ordered = order_times(outcomes)
+    days, counts = tabulate_entered(ordered.day, ordered.status, ordered.late)
+    extra: dict[str, Floats] = {}
+    if "case_weight" in outcomes.frame.columns:
+        weighted = follow_weights(ordered)
+        survival, error, extra = weighted.event_free, weighted.error_free, weighted.columns
+    else:
+        survival, total = follow_survival(counts)
+        error = np.where(survival > 0, survival, np.nan) * np.sqrt(total)
     low, high = bound_probability(survival, error, interval=interval, confidence=confidence)
     estimated = {"event_free": survival, "estimate": survival, "standard_error": error}
-    frame = tabulate_curve(days, counts, {**estimated, "low": low, "high": high})
+    frame = tabulate_curve(days, counts, {**estimated, "low": low, "high": high, **extra})
     return Curve(
         method="Kaplan-Meier",
-        variance="Greenwood",
+        variance="infinitesimal jackknife" if extra else "Greenwood",
         interval=interval,
         confidence=confidence,
         n=len(outcomes.frame),

@@ -8,18 +8,42 @@ import numpy as np
 import polars as pl
 
 from stromal.analysis.intervals import Floats
+from stromal.analysis.sort_kernels import join_ties, order_of
 from stromal.analysis.survival_kernels import CENSORED, COMPETING, EVENT, Codes
 from stromal.core import UsageError
-from stromal.endpoints.outcome import TIME_STATUSES, TimeToEvent
+from stromal.endpoints.outcome import TimeToEvent
 
 __all__ = [
     "Grouped",
+    "Ordered",
+    "cause_words",
+    "code_status",
+    "days_as_keys",
     "group_times",
     "order_times",
     "split_outcomes",
 ]
 
-_TIE = 1e-8
+
+@dataclass(frozen=True)
+class Ordered:
+    """Participants of one group, sorted by day.
+
+    Parameters
+    ----------
+    day, status
+        One element a participant.
+    late
+        Days of entry, sorted; none where everybody is at risk from the beginning.
+    entry, weight
+        Of each participant, in the order of `day`; -1 and 1 where the outcomes have none.
+    """
+
+    day: Floats
+    status: Codes
+    late: Floats
+    entry: Floats
+    weight: Floats
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,9 @@ class Grouped:
         Where each stratum begins, and the number of participants at the end.
     labels
         The groups, in sorted order.
+    late
+        Days of entry and groups, sorted by stratum and entry, and where each stratum begins; none
+        where everybody is at risk from the beginning.
     """
 
     day: Floats
@@ -41,25 +68,34 @@ class Grouped:
     group: Codes
     starts: Codes
     labels: tuple[str, ...]
+    late: tuple[Floats, Codes, Codes]
 
 
-def order_times(outcomes: TimeToEvent) -> tuple[Floats, Codes]:
-    """Give days and coded statuses, sorted by day.
+def order_times(outcomes: TimeToEvent, *, of: str = "event") -> Ordered:
+    """Give days, coded statuses, entries and weights, sorted by day.
 
     Days that differ by less than 1e-8 of the mean day are one day: an event after 0.1 + 0.2 days
-    and one after 0.3 days are tied, whatever the last digit of a floating number says.
+    and one after 0.3 days are tied, whatever the last digit of a floating number says. The same
+    holds of a day and a day of entry.
 
     Raises
     ------
     UsageError
-        A day is not a finite number, or a status is missing.
+        The cause is not known, or a participant enters so shortly before the day that they are
+        one.
     """
-    day, status = _columns(outcomes.frame)
-    order = np.argsort(day, kind="stable")
-    return _join_ties(day[order]), status[order]
+    frame = outcomes.frame
+    status = code_status(frame, of)
+    day, order, entry, late = _sorted_days(frame)
+    weight = np.ones(day.size)
+    if "case_weight" in frame.columns:
+        weight = frame["case_weight"].cast(pl.Float64).to_numpy()[order]
+    return Ordered(day, status[order], late, entry, weight)
 
 
-def group_times(outcomes: TimeToEvent, *, by: str, strata: tuple[str, ...]) -> Grouped:
+def group_times(
+    outcomes: TimeToEvent, *, by: str, strata: tuple[str, ...], of: str = "event"
+) -> Grouped:
     """Give the arrays of a comparison between the groups of the column `by`.
 
     Ties are joined over all participants, so that groups and strata share their days.
@@ -67,20 +103,76 @@ def group_times(outcomes: TimeToEvent, *, by: str, strata: tuple[str, ...]) -> G
     Raises
     ------
     UsageError
-        A column is not there or has missing values, a day is not a finite number.
+        A column is not there or has missing values, or as in `order_times`.
     """
     frame = outcomes.frame
     for column in (by, *strata):
         _check_column(frame, column)
-    day, status = _columns(frame)
+    status = code_status(frame, of)
+    day, order, entry, late = _sorted_days(frame)
     labels, group = _code(frame.select(by))
-    segment = _code(frame.select(strata))[1] if strata else np.zeros(day.size, dtype=np.int64)
-    order = np.argsort(day, kind="stable")
-    day[order] = _join_ties(day[order])
-    order = np.lexsort((day, segment))
-    sizes = np.bincount(segment) if day.size else np.zeros(1, dtype=np.int64)
-    starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
-    return Grouped(day[order], status[order], group[order], starts, labels)
+    group, status = group[order], status[order]
+    places = np.arange(day.size)
+    segment, segments = np.zeros(day.size, dtype=np.int64), 1
+    if strata:
+        combined, segment = _code(frame.select(strata))
+        segment, segments = segment[order], max(len(combined), 1)
+        places = order_of(segment.copy())
+    starts = _starts(segment, segments)
+    enter = np.empty(0, dtype=np.int64)
+    if late.size:
+        enter = order_of(days_as_keys(entry))
+        enter = enter[order_of(segment[enter])]
+    entered = (entry[enter], group[enter], _starts(segment[enter], segments))
+    return Grouped(day[places], status[places], group[places], starts, labels, entered)
+
+
+def code_status(frame: pl.DataFrame, of: str) -> Codes:
+    """Give each status as a code of the kernels, `of` being the event.
+
+    `event` and `competing` are the words of the column `status`; another word is one of its causes,
+    and all other causes compete with it.
+
+    Raises
+    ------
+    UsageError
+        The cause is not among those of the outcomes.
+    """
+    if of in {"event", "competing"}:
+        other = "competing" if of == "event" else "event"
+        chosen, against = frame["status"] == of, frame["status"] == other
+    else:
+        words = cause_words(frame)
+        known = sorted(str(word) for word in words.drop_nulls().unique())
+        if of not in known:
+            raise UsageError(
+                f"cause {of!r} is not known; choose event, competing"
+                + (f" or one of the causes {', '.join(known)}" if known else "")
+            )
+        chosen = (words == of).fill_null(value=False)
+        against = words.is_not_null() & ~chosen
+    codes = np.full(frame.height, CENSORED, dtype=np.int64)
+    codes[chosen.to_numpy()] = EVENT
+    codes[against.to_numpy()] = COMPETING
+    return codes
+
+
+def cause_words(frame: pl.DataFrame) -> pl.Series:
+    """Give what happened to each participant: the cause, the status where it has none, or null."""
+    happened = pl.col("status").cast(pl.String) != "censored"
+    word = pl.col("status").cast(pl.String)
+    if "cause" in frame.columns:
+        word = pl.coalesce(pl.col("cause").cast(pl.String), word)
+    return frame.select(pl.when(happened).then(word).alias("cause"))["cause"]
+
+
+def days_as_keys(day: Floats) -> Codes:
+    """Give whole numbers in the order of days that are not negative: the days, or their bits."""
+    if (day < 2**53).all():
+        whole = day.astype(np.int64)
+        if (whole == day).all():
+            return whole
+    return (day + 0.0).view(np.int64)  # no sign on a zero
 
 
 def split_outcomes(outcomes: TimeToEvent, *, by: str = "arm") -> dict[str, TimeToEvent]:
@@ -107,24 +199,33 @@ def _check_column(frame: pl.DataFrame, column: str) -> None:
         )
 
 
-def _columns(frame: pl.DataFrame) -> tuple[Floats, Codes]:
-    """Give days and coded statuses as arrays of their own, in the order of the frame."""
-    day = frame["day"].cast(pl.Float64).to_numpy().astype(np.float64, copy=True)
+def _sorted_days(frame: pl.DataFrame) -> tuple[Floats, Codes, Floats, Floats]:
+    """Give joined days, the places they come from, and entries in that order and sorted."""
+    day = frame["day"].cast(pl.Float64).to_numpy()
     if not np.isfinite(day).all():
         raise UsageError("a time to an event is not a finite number; every day needs a value")
-    if frame["status"].is_null().any():
-        raise UsageError(f"a status is missing; give one of {', '.join(TIME_STATUSES)}")
-    words = {"censored": CENSORED, "event": EVENT, "competing": COMPETING}
-    status = frame["status"].cast(pl.String).replace_strict(words, return_dtype=pl.Int64)
-    return day, status.to_numpy().astype(np.int64)
+    order = order_of(days_as_keys(day))
+    day = day[order]
+    if "entry" not in frame.columns:
+        join_ties(day, np.empty(0))
+        return day, order, np.full(day.size, -1.0), np.empty(0)
+    entry = np.maximum(frame["entry"].cast(pl.Float64).to_numpy()[order], 0.0)
+    enter = order_of(days_as_keys(entry))
+    late = entry[enter]
+    join_ties(day, late)
+    entry[enter] = late
+    if (entry >= day).any():
+        raise UsageError(
+            "an entry is so near to its day that they are one: nobody is under observation for no "
+            "time; leave such participants out"
+        )
+    return day, order, entry, late
 
 
-def _join_ties(day: Floats) -> Floats:
-    """Give each run of nearly equal sorted days the first of them."""
-    if day.size < 2:
-        return day
-    new = np.concatenate(([True], np.diff(day) > _TIE * day.mean()))
-    return day[np.flatnonzero(new)[np.cumsum(new) - 1]]
+def _starts(segment: Codes, segments: int) -> Codes:
+    """Give where each segment begins once sorted, and the number of all."""
+    sizes = np.bincount(segment, minlength=segments)
+    return np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
 
 
 def _code(columns: pl.DataFrame) -> tuple[tuple[str, ...], Codes]:

@@ -9,6 +9,8 @@ from stromal.analysis.distributions import chi_square_tail
 from stromal.analysis.estimate import Comparison
 from stromal.analysis.intervals import Floats
 from stromal.analysis.ordered import Grouped
+from stromal.analysis.score_kernels import solve_scores
+from stromal.analysis.survival_kernels import EVENT
 
 __all__ = ["compare_scores"]
 
@@ -21,8 +23,9 @@ def compare_scores(
     scores: tuple[Floats, Floats, Floats],
     *,
     strata: tuple[str, ...],
+    weight: str = "",
 ) -> Comparison:
-    """Add the scores of the strata and test whether all groups are as expected.
+    """Test whether all groups are as expected.
 
     The statistic is the difference between observed and expected, squared in the inverse of its
     covariance. Its degrees of freedom are the rank of the covariance: groups less one, unless a
@@ -35,55 +38,50 @@ def compare_scores(
     grouped
         The participants compared.
     scores
-        Observed, expected and covariance, by segment, as the kernels give them.
+        Observed, expected and covariance, the strata added.
     strata
         Columns the segments stand for.
+    weight
+        How days are weighted, for the note; empty where all count the same.
     """
-    observed, expected = scores[0].sum(axis=0), scores[1].sum(axis=0)
-    covariance = scores[2].sum(axis=0)
+    observed, expected, covariance = scores
     labels = grouped.labels
-    groups = pl.DataFrame(
-        {
-            "group": list(labels),
-            "n": np.bincount(grouped.group, minlength=len(labels)),
-            "events": observed.astype(np.int64),
-            "expected": expected,
-        },
-        schema_overrides={"group": pl.String, "n": pl.Int64},
-    )
-    note = ""
-    if len(labels) < 2:
-        note = f"not computable: {len(labels)} group, two or more are compared"
-    elif observed.sum() == 0:
-        note = "not computable: no events"
-    elif not np.isfinite(covariance).all():
-        note = "not computable: the estimated covariance is not finite"
-    elif covariance.diagonal().max() <= 0:
-        note = "not computable: at no event were several groups at risk with events to spare"
-    if note:
-        return Comparison(method, None, None, None, groups, note, strata)
-    statistic, df = _chi_square(observed - expected, covariance)
-    if statistic is None:
-        note = "not computable: the estimated covariance is not positive"
+    happened = grouped.group[grouped.status == EVENT]
+    columns = {
+        "group": list(labels),
+        "n": np.bincount(grouped.group, minlength=len(labels)),
+        "events": np.bincount(happened, minlength=len(labels)),
+        **({"observed": observed} if weight else {}),
+        "expected": expected,
+    }
+    schema = {"group": pl.String, "n": pl.Int64, "events": pl.Int64}
+    groups = pl.DataFrame(columns, schema_overrides=schema)
+    chi_square, rank = solve_scores((observed - expected)[None], covariance[None])
+    statistic, df = float(chi_square[0]), int(rank[0])
+    notes = [weight] if weight else []
+    why = _why_not(len(labels), happened.size, df)
+    if why:
+        note = "; ".join([*notes, why])
         return Comparison(method, None, None, None, groups, note, strata)
     if df < len(labels) - 1:
-        note = (
-            f"{df} instead of {len(labels) - 1} degrees of freedom: {_silent(labels, covariance)}"
-        )
-    return Comparison(method, statistic, df, chi_square_tail(statistic, df), groups, note, strata)
+        silent = _silent(labels, covariance)
+        notes.append(f"{df} instead of {len(labels) - 1} degrees of freedom: {silent}")
+    p_value = chi_square_tail(statistic, df)
+    return Comparison(method, statistic, df, p_value, groups, "; ".join(notes), strata)
 
 
-def _chi_square(difference: Floats, covariance: Floats) -> tuple[float | None, int]:
-    """Give the quadratic form and the rank, by the eigenvalues of the correlation."""
-    variance = covariance.diagonal()
-    keep = variance > _ZERO * variance.max()
-    scale = np.sqrt(variance[keep])
-    values, vectors = np.linalg.eigh(covariance[np.ix_(keep, keep)] / np.outer(scale, scale))
-    if values.min() < -_ZERO * values.max():
-        return None, 0
-    used = values > _ZERO * values.max()
-    along = vectors[:, used].T @ (difference[keep] / scale)
-    return float((along**2 / values[used]).sum()), int(used.sum())
+def _why_not(groups: int, events: int, df: int) -> str:
+    """Say why no test can be computed."""
+    if groups < 2:
+        return f"not computable: {groups} group, two or more are compared"
+    if events == 0:
+        return "not computable: no events"
+    reasons = {
+        -1: "the estimated covariance is not finite",
+        0: "at no event were several groups at risk with events to spare",
+        -2: "the estimated covariance is not positive",
+    }
+    return f"not computable: {reasons[df]}" if df in reasons else ""
 
 
 def _silent(labels: tuple[str, ...], covariance: Floats) -> str:

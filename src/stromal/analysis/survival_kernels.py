@@ -1,8 +1,6 @@
 """Kernels for times to an event: arrays in, arrays out, one pass over sorted days.
 
-They serve one registry of a million participants and many small trials alike: the comparisons
-take `starts`, where each segment of participants begins, and give one result a segment. The
-segments are strata of one trial (add the results) or trials of a simulation (keep them apart).
+What a curve does on one day stands in a `step_` of its own, which the batches of trials take too.
 Statuses are the codes below, and words everywhere else; on one day events come before censoring.
 """
 
@@ -14,23 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stromal.analysis.intervals import Floats
-from stromal.core.jit import kernel
+from stromal.core.jit import inlined, kernel
 
 __all__ = [
     "CENSORED",
     "COMPETING",
     "EVENT",
+    "INCIDENCE_STATE",
     "Codes",
     "follow_incidence",
     "follow_survival",
-    "score_gray",
-    "score_logrank",
+    "follow_weighted",
+    "step_incidence",
+    "step_survival",
     "tabulate_days",
+    "tabulate_entered",
+    "tied_variance",
+    "without_rounding",
 ]
 
 Codes: TypeAlias = NDArray[np.int64]
 
 CENSORED, EVENT, COMPETING = 0, 1, 2
+
+INCIDENCE_STATE = 10  # event-free, incidence, three sums for each variance, their two peaks
+ROUNDING = 1e-14  # of the largest variance; p (1 - p) / n itself never falls below 4 / n^2 of it
 
 
 @kernel
@@ -49,15 +55,31 @@ def tabulate_days(day: Floats, status: Codes) -> tuple[Floats, Codes]:
     counts
         One row a day: at risk just before it, events, competing events, censored.
     """
+    return tabulate_entered(day, status, np.zeros(0, dtype=np.float64))
+
+
+@kernel
+def tabulate_entered(day: Floats, status: Codes, late: Floats) -> tuple[Floats, Codes]:
+    """Count as `tabulate_days` does, where some enter late: they are at risk after that day.
+
+    Parameters
+    ----------
+    day, status
+        One group, sorted by day.
+    late
+        Days of entry, sorted, of all who are not at risk from the beginning.
+    """
     n = day.size
     days = np.empty(n, dtype=np.float64)
     counts = np.zeros((n, 4), dtype=np.int64)
-    m = -1
+    m, j = -1, 0
     for i in range(n):
         if m < 0 or day[i] != days[m]:
             m += 1
             days[m] = day[i]
-            counts[m, 0] = n - i
+            while j < late.size and late[j] < day[i]:
+                j += 1
+            counts[m, 0] = n - i - (late.size - j)
         if status[i] == EVENT:
             counts[m, 1] += 1
         elif status[i] == COMPETING:
@@ -76,14 +98,23 @@ def follow_survival(counts: Codes) -> tuple[Floats, Floats]:
     m = counts.shape[0]
     survival = np.empty(m, dtype=np.float64)
     total = np.empty(m, dtype=np.float64)
-    s, g = 1.0, 0.0
+    state = np.zeros(2, dtype=np.float64)
+    state[0] = 1.0
     for i in range(m):
-        at_risk, died = counts[i, 0], counts[i, 1]
-        if died > 0:
-            s *= (at_risk - died) / at_risk
-            g = g + died / (at_risk * float(at_risk - died)) if died < at_risk else np.inf
-        survival[i], total[i] = s, g
+        step_survival(float(counts[i, 0]), float(counts[i, 1]), state)
+        survival[i], total[i] = state[0], state[1]
     return survival, total
+
+
+@inlined
+def step_survival(at_risk: float, died: float, state: Floats) -> None:
+    """Take survival and Greenwood's sum over a day with `died` events among those at risk."""
+    if died > 0:
+        state[0] *= (at_risk - died) / at_risk
+        if died < at_risk:
+            state[1] += died / (at_risk * (at_risk - died))
+        else:
+            state[1] = np.inf
 
 
 @kernel
@@ -101,261 +132,172 @@ def follow_incidence(counts: Codes) -> tuple[Floats, Floats, Floats, Floats]:
 
     Both sums follow F with three running numbers: v = sum w'Cw, b = S sum 1'Cw / S(u),
     c = S^2 sum 1'C1 / S(u)^2, each with the factor (S(u-) / Y)^2. When F grows by a S, w falls by
-    a S / S(u), so v grows by a^2 c - 2 a b; nothing is divided by a small S.
+    a S / S(u), so v grows by a^2 c - 2 a b; nothing is divided by a small S. What rounding leaves
+    of a variance that fell back to 0 is 0.
     """
     m = counts.shape[0]
     event_free = np.empty(m, dtype=np.float64)
     incidence = np.empty(m, dtype=np.float64)
     cmprsk = np.empty(m, dtype=np.float64)
     greenwood = np.empty(m, dtype=np.float64)
-    s, f = 1.0, 0.0
-    v1, b1, c1 = 0.0, 0.0, 0.0
-    v2, b2, c2 = 0.0, 0.0, 0.0
+    state = np.zeros(INCIDENCE_STATE, dtype=np.float64)
+    state[0] = 1.0
     for i in range(m):
-        y, d1, d2 = float(counts[i, 0]), float(counts[i, 1]), float(counts[i, 2])
-        d = d1 + d2
-        if d > 0:
-            a, stay = d1 / y, (y - d) / y
-            unit = (s / y) ** 2
-            v1 += a * (a * c1 - 2 * b1)
-            b1 = stay * (b1 - a * c1)
-            c1 = stay * stay * c1
-            q1, q2 = unit * _tied_variance(d1, y), unit * _tied_variance(d2, y)
-            v1 += q1
-            b1 += q1
-            c1 += q1 + q2
-            v2 += a * (a * c2 - 2 * b2)
-            b2 = stay * (b2 - a * c2)
-            c2 = stay * stay * c2
-            v2 += unit * d1 * (y - d1) / y
-            b2 += unit * d1 * (y - d) / y
-            c2 += unit * d * (y - d) / y
-            f += s * a
-            s *= stay
-        event_free[i], incidence[i] = s, f
-        cmprsk[i], greenwood[i] = max(v1, 0.0), max(v2, 0.0)
+        step_incidence(float(counts[i, 0]), float(counts[i, 1]), float(counts[i, 2]), state)
+        event_free[i], incidence[i] = state[0], state[1]
+        cmprsk[i] = without_rounding(state[2], state[8])
+        greenwood[i] = without_rounding(state[5], state[9])
     return event_free, incidence, cmprsk, greenwood
 
 
-@kernel
-def score_logrank(
-    day: Floats, status: Codes, group: Codes, starts: Codes, n_groups: int
-) -> tuple[Floats, Floats, Floats]:
-    """Give observed and expected events and their covariance, for each segment.
+@inlined
+def step_incidence(y: float, d1: float, d2: float, state: Floats) -> None:
+    """Take incidence, its two variances and their peaks over a day; see `follow_incidence`."""
+    d = d1 + d2
+    if d > 0:
+        s = state[0]
+        a, stay = d1 / y, (y - d) / y
+        unit = (s / y) * (s / y)
+        q1, q2 = unit * tied_variance(d1, y), unit * tied_variance(d2, y)
+        v, b, c = state[2], state[3], state[4]
+        v += a * (a * c - 2 * b)
+        b = stay * (b - a * c)
+        c = stay * stay * c
+        state[2], state[3], state[4] = v + q1, b + q1, c + (q1 + q2)
+        v, b, c = state[5], state[6], state[7]
+        v += a * (a * c - 2 * b)
+        b = stay * (b - a * c)
+        c = stay * stay * c
+        state[5] = v + unit * d1 * (y - d1) / y
+        state[6] = b + unit * d1 * (y - d) / y
+        state[7] = c + unit * d * (y - d) / y
+        state[1] += s * a
+        state[0] = s * stay
+        state[8], state[9] = max(state[8], state[2]), max(state[9], state[5])
 
-    On a day with d events among Y at risk, group k with Y_k at risk expects d Y_k / Y, and the
-    covariance of k and l is hypergeometric: d (Y - d) / (Y - 1) * Y_k / Y * (1[k=l] - Y_l / Y).
-    A competing event counts as censored.
+
+@inlined
+def without_rounding(variance: float, peak: float) -> float:
+    """Give a variance, or 0 where it is only what rounding left of its peak."""
+    return variance if variance > ROUNDING * peak else 0.0
+
+
+@kernel
+def follow_weighted(
+    day: Floats, status: Codes, weight: Floats, entry: Floats, order: Codes
+) -> Floats:
+    """Follow incidence and its infinitesimal jackknife with case weights and late entries.
+
+    The variance is the sum over participants of (w D)^2, where D is the derivative of the
+    estimate in the participant's weight w. With Y the weight at risk, d1 that of events, d of all
+    events on the day, a = d1 / Y: D of the incidence grows by a B + S (1[event] - a) / Y, and B,
+    that of the event-free probability, becomes (1 - d / Y) B - S (1[any event] - d / Y) / Y, where
+    what is divided by Y concerns only who is at risk. The sums of w^2 D^2, w^2 D B and w^2 B^2
+    follow from those over who is at risk; D and B of who leaves are known from what four running
+    integrals were on the day of entry and are now.
 
     Parameters
     ----------
-    day, status, group
-        Sorted by day within each segment; `group` counts from 0.
-    starts
-        Where each segment begins, and the number of participants.
-    n_groups
-        Number of groups.
+    day, status, weight, entry
+        One group, sorted by day; `entry` is -1 for who is at risk from the beginning.
+    order
+        Who enters when: places of the participants, sorted by entry.
 
     Returns
     -------
-    observed, expected
-        Segments by groups.
-    covariance
-        Segments by groups by groups.
+    array
+        Columns for the distinct days, rows: day, weight at risk just before it, weight of the
+        events on it, event-free probability and incidence after it, and their two variances.
     """
-    segments = starts.size - 1
-    observed = np.zeros((segments, n_groups), dtype=np.float64)
-    expected = np.zeros((segments, n_groups), dtype=np.float64)
-    covariance = np.zeros((segments, n_groups, n_groups), dtype=np.float64)
-    tally = np.zeros((3, n_groups), dtype=np.float64)
-    at_risk = np.zeros(n_groups, dtype=np.float64)
-    for segment in range(segments):
-        i, stop = starts[segment], starts[segment + 1]
-        _count_groups(group, i, stop, at_risk)
-        while i < stop:
-            i = _take_day(day, status, group, i, stop, tally)
-            d, y = tally[0].sum(), at_risk.sum()
-            observed[segment] += tally[0]
-            spread = d * (y - d) / (y - 1) if y > 1 else 0.0
-            for k in range(n_groups):
-                share = at_risk[k] / y
-                expected[segment, k] += d * share
-                covariance[segment, k, k] += spread * share
-                for j in range(n_groups):
-                    covariance[segment, k, j] -= spread * share * at_risk[j] / y
-            at_risk -= tally[2]
-    return observed, expected, covariance
+    n = day.size
+    curve = np.empty((7, n))
+    left = np.zeros(n + 1)  # weight of who leaves here or later; of who enters here or later
+    later = np.zeros(n + 1)
+    for i in range(n - 1, -1, -1):
+        left[i] = left[i + 1] + weight[i]
+        later[i] = later[i + 1] + weight[order[i]]
+    begun = np.zeros((n, 4))
+    now = np.zeros(4)  # integrals: hazard of survival, d1 term, mixed term, incidence
+    total, active = np.zeros(3), np.zeros(3)
+    s, peak = 1.0, 0.0
+    i, j, m, staying = 0, 0, 0, 0
+    while i < n:
+        while j < n and entry[order[j]] < day[i]:
+            begun[order[j]] = now
+            active[2] += weight[order[j]] ** 2
+            staying += 1
+            j += 1
+        stop, d1, d, happened = i, 0.0, 0.0, 0
+        while stop < n and day[stop] == day[i]:
+            d1 += weight[stop] if status[stop] == EVENT else 0.0
+            d += weight[stop] if status[stop] != CENSORED else 0.0
+            happened += status[stop] != CENSORED
+            stop += 1
+        y = left[i] - later[j]
+        a = d1 / y
+        stay = 0.0 if happened == staying else (y - d) / y
+        p, q = -s * a / y, s * (1 - stay) / y
+        _carry(a, stay, p, q, total, active)
+        for k in range(i, stop):
+            was = begun[k]
+            own = s * (now[0] - was[0])
+            moved = (now[2] - was[2]) - (now[1] - was[1]) - was[0] * (now[3] - was[3])
+            jump = s / y if status[k] == EVENT else 0.0
+            fall = s / y if status[k] != CENSORED else 0.0
+            moved, own = moved + a * own + p, stay * own + q
+            _leave(weight[k], moved, own, jump, fall, total, active)
+        now[1] += s * a / y
+        now[2] += s * a * now[0]
+        now[3] += s * a
+        if stay > 0:
+            now[0] += d / (y * y * stay)
+        s *= stay
+        staying -= stop - i
+        peak = max(peak, total[0])
+        curve[0, m], curve[1, m], curve[2, m] = day[i], y, d1
+        curve[3, m], curve[4, m] = s, now[3]
+        curve[5, m] = max(total[2], 0.0) if s > 0 else 0.0
+        curve[6, m] = without_rounding(total[0], peak)
+        i, m = stop, m + 1
+    return curve[:, :m]
 
 
-@kernel
-def score_gray(
-    day: Floats, status: Codes, group: Codes, starts: Codes, n_groups: int
-) -> tuple[Floats, Floats, Floats]:
-    """Give observed and expected events and the covariance of their difference, by segment.
-
-    Gray's test with weight 1 (rho 0). With Y_k at risk in group k, S_k its Kaplan-Meier estimate
-    of freedom from any event and F_k its Aalen-Johansen incidence, all just before the day,
-    h_k = Y_k / S_k. Of d events on the day, group k expects d R_k / R with R_k = h_k (1 - F_k).
-
-    The covariance is Gray's, under equality of the incidences. F0 grows by d / h. An event in
-    group r moves the score of k by h_k (1[k=r] - h_r / h) at once, and from then on, through the
-    estimate of F_r, by (1 - (1 - F0) / S_r) times the growth of C_kr, the integral of
-    h_k (1[k=r] - h_r / h) d / (h (1 - F0)); a competing event in r by -(1 - F0) / S_r times it.
-    The variance of the events in r is S_r d / (h Y_r) with the correction
-    1 - (d - 1) / (h S_r - 1) of ties, that of d2 competing events (S_r / Y_r)^2 d2 with the
-    correction (Y_r - d2) / (Y_r - 1). As in `follow_incidence` the sums are kept up to date
-    while C grows, so one pass suffices.
-
-    Parameters and results are those of `score_logrank`.
-    """
-    segments = starts.size - 1
-    observed = np.zeros((segments, n_groups), dtype=np.float64)
-    expected = np.zeros((segments, n_groups), dtype=np.float64)
-    covariance = np.zeros((segments, n_groups, n_groups), dtype=np.float64)
-    tally = np.zeros((3, n_groups), dtype=np.float64)
-    state = np.zeros((4, n_groups), dtype=np.float64)
-    at_risk, free, after, incidence = state[0], state[1], state[2], state[3]
-    pull = np.zeros((n_groups, n_groups), dtype=np.float64)
-    cross = np.zeros((n_groups, n_groups), dtype=np.float64)
-    square = np.zeros(n_groups, dtype=np.float64)
-    for segment in range(segments):
-        i, stop = starts[segment], starts[segment + 1]
-        _count_groups(group, i, stop, at_risk)
-        free[:], incidence[:], cross[:], square[:], pooled = 1.0, 0.0, 0.0, 0.0, 0.0
-        sums = (cross, square, covariance[segment])
-        while i < stop:
-            i = _take_day(day, status, group, i, stop, tally)
-            d = tally[0].sum()
-            observed[segment] += tally[0]
-            _expect(d, state, expected[segment])
-            for r in range(n_groups):
-                left = at_risk[r] - tally[0, r] - tally[1, r]
-                after[r] = free[r] * left / at_risk[r] if at_risk[r] > 0 else free[r]
-            if (at_risk > 0).sum() > 1:  # with one group left nothing more varies
-                h = _pull_groups(state, pull)
-                if d > 0:
-                    _grow(d / (h * (1 - pooled)) if pooled != 1 else np.nan, pull, sums)
-                pooled += d / h
-                _spread_events(d, h, pooled, state, pull, sums)
-                _spread_competing(pooled, state, tally[1], square)
-            for r in range(n_groups):
-                if at_risk[r] > 0:
-                    incidence[r] += free[r] * tally[0, r] / at_risk[r]
-            free[:] = after
-            at_risk -= tally[2]
-    return observed, expected, covariance
+@inlined
+def _carry(a: float, stay: float, p: float, q: float, total: Floats, active: Floats) -> None:
+    """Take the sums over all, and over who is at risk, over a day: D + a B + p, stay B + q."""
+    total[0] += a * (2 * total[1] + a * total[2])
+    total[1] = stay * (total[1] + a * total[2])
+    total[2] *= stay * stay
+    active[0] += a * active[1]
+    active[1] *= stay
+    total[0] += p * (2 * active[0] + p * active[2])
+    total[1] += p * active[1] + q * active[0] + p * q * active[2]
+    total[2] += q * (2 * active[1] + q * active[2])
+    active[0] += p * active[2]
+    active[1] += q * active[2]
 
 
-@kernel
-def _tied_variance(d: float, y: float) -> float:
+@inlined
+def _leave(
+    weight: float,
+    moved: float,
+    own: float,
+    jump: float,
+    fall: float,
+    total: Floats,
+    active: Floats,
+) -> None:
+    """Take a participant out of the sums over who is at risk, and add what the own event moves."""
+    square = weight * weight
+    active[0] -= square * moved
+    active[1] -= square * own
+    active[2] -= square
+    total[0] += square * jump * (2 * moved + jump)
+    total[1] += square * (jump * own - fall * moved - jump * fall)
+    total[2] += square * fall * (fall - 2 * own)
+
+
+@inlined
+def tied_variance(d: float, y: float) -> float:
     """Give the hypergeometric variance of d events among y, of which the last is certain."""
     return d * (y - d) / (y - 1) if y > 1 else d
-
-
-@kernel
-def _count_groups(group: Codes, start: int, stop: int, at_risk: Floats) -> None:
-    """Count each group's participants of a segment into `at_risk`."""
-    at_risk[:] = 0.0
-    for i in range(start, stop):
-        at_risk[group[i]] += 1.0
-
-
-@kernel
-def _take_day(day: Floats, status: Codes, group: Codes, i: int, stop: int, tally: Floats) -> int:
-    """Tally a day's events, competing events and all who leave; give where the next day begins."""
-    tally[:] = 0.0
-    today = day[i]
-    while i < stop and day[i] == today:
-        k = group[i]
-        tally[2, k] += 1.0
-        if status[i] == EVENT:
-            tally[0, k] += 1.0
-        elif status[i] == COMPETING:
-            tally[1, k] += 1.0
-        i += 1
-    return i
-
-
-@kernel
-def _expect(d: float, state: Floats, expected: Floats) -> None:
-    """Share d events between the groups in proportion to R_k."""
-    at_risk, free, incidence = state[0], state[1], state[3]
-    total = 0.0
-    for k in range(at_risk.size):
-        if at_risk[k] > 0:
-            total += at_risk[k] * (1 - incidence[k]) / free[k]
-    for k in range(at_risk.size):
-        if at_risk[k] > 0:
-            expected[k] += d * at_risk[k] * (1 - incidence[k]) / free[k] / total
-
-
-@kernel
-def _pull_groups(state: Floats, pull: Floats) -> float:
-    """Fill `pull` with h_k (1[k=r] - h_r / h) and give h."""
-    at_risk, free = state[0], state[1]
-    n_groups = at_risk.size
-    pull[:] = 0.0
-    h = 0.0
-    for k in range(n_groups):
-        if at_risk[k] > 0:
-            pull[k, k] = at_risk[k] / free[k]
-            h += pull[k, k]
-    for k in range(n_groups):
-        for r in range(n_groups):
-            if r != k:
-                pull[k, r] = -pull[k, k] * pull[r, r] / h
-    for k in range(n_groups):
-        pull[k, k] *= 1 - pull[k, k] / h
-    return h
-
-
-@kernel
-def _grow(growth: float, pull: Floats, sums: tuple[Floats, Floats, Floats]) -> None:
-    """Let C grow by `growth` times `pull`, and bring the sums up to date."""
-    cross, square, covariance = sums
-    n_groups = square.size
-    for r in range(n_groups):
-        for k in range(n_groups):
-            more = growth * pull[k, r]
-            for j in range(n_groups):
-                other = growth * pull[j, r]
-                covariance[k, j] += more * cross[j, r] + other * cross[k, r]
-                covariance[k, j] += more * other * square[r]
-        for k in range(n_groups):
-            cross[k, r] += growth * pull[k, r] * square[r]
-
-
-@kernel
-def _spread_events(
-    d: float,
-    h: float,
-    pooled: float,
-    state: Floats,
-    pull: Floats,
-    sums: tuple[Floats, Floats, Floats],
-) -> None:
-    """Add the variance of a day's d events under equality to the sums."""
-    cross, square, covariance = sums
-    at_risk, free, after = state[0], state[1], state[2]
-    n_groups = at_risk.size
-    for r in range(n_groups):
-        if d > 0 and at_risk[r] > 0:
-            ties = 1 - (d - 1) / (h * free[r] - 1) if d > 1 else 1.0
-            unit = ties * free[r] * d / (h * at_risk[r])
-            later = 1 - (1 - pooled) / after[r] if after[r] > 0 else 0.0
-            for k in range(n_groups):
-                for j in range(n_groups):
-                    covariance[k, j] += unit * pull[k, r] * pull[j, r]
-                cross[k, r] += unit * later * pull[k, r]
-            square[r] += unit * later * later
-
-
-@kernel
-def _spread_competing(pooled: float, state: Floats, competing: Floats, square: Floats) -> None:
-    """Add the variance of a day's competing events to the sums."""
-    at_risk, free, after = state[0], state[1], state[2]
-    for r in range(at_risk.size):
-        if competing[r] > 0 and after[r] > 0:
-            unit = (free[r] / at_risk[r]) ** 2 * _tied_variance(competing[r], at_risk[r])
-            later = (1 - pooled) / after[r]
-            square[r] += unit * later * later

@@ -3,7 +3,7 @@ import pytest
 
 from stromal.analysis import METHOD_SOURCES, compare_incidence, compare_survival, split_outcomes
 from stromal.analysis.ordered import group_times
-from stromal.analysis.survival_kernels import score_gray, score_logrank
+from stromal.analysis.score_kernels import score_gray, score_logrank
 from stromal.core import UsageError
 
 BOTH = (compare_survival, compare_incidence)
@@ -86,7 +86,11 @@ def test_the_test_has_a_source(make_outcomes, compare):
     assert result.method in METHOD_SOURCES
 
 
-@pytest.mark.parametrize("score", [score_logrank, score_gray])
+def score_gray_plain(*arguments):
+    return score_gray(*arguments, 0.0)
+
+
+@pytest.mark.parametrize("score", [score_logrank, score_gray_plain])
 def test_segments_are_trials_of_their_own(make_outcomes, score):
     rng = np.random.default_rng(5)
     trials = [

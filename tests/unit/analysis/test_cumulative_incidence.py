@@ -67,9 +67,9 @@ def test_the_competing_events_have_an_incidence_too(make_outcomes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"variance": "aalen"}, "cmprsk or greenwood"),
+        ({"variance": "aalen"}, "cmprsk, greenwood, infinitesimal"),
         ({"interval": "plain"}, "linear, log, log-log"),
-        ({"of": "relapse"}, "event or competing"),
+        ({"of": "relapse"}, "event, competing"),
     ],
 )
 def test_unknown_choices_are_refused(make_outcomes, change, message):

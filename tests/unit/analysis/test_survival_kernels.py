@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from stromal.analysis.survival_kernels import (
-    follow_incidence,
-    follow_survival,
-    score_gray,
-    score_logrank,
-    tabulate_days,
-)
+from stromal.analysis.score_kernels import score_gray, score_logrank
+from stromal.analysis.survival_kernels import follow_incidence, follow_survival, tabulate_days
 
 
 def tied(d, y):
@@ -97,7 +92,7 @@ def test_incidence_variances(seed):
 @pytest.mark.parametrize("seed", range(40))
 def test_gray_covariance(seed):
     day, status, group = trial(seed)
-    observed, expected, covariance = score_gray(day, status, group, np.array([0, day.size]), 3)
+    observed, expected, covariance = score_gray(day, status, group, np.array([0, day.size]), 3, 0.0)
     score, plain = plain_gray(day, status, group, 3)
     np.testing.assert_allclose((observed - expected)[0], score, rtol=1e-10, atol=1e-12)
     scale = np.abs(plain).max()
@@ -121,7 +116,11 @@ def test_no_days():
     assert [part.size for part in (*follow_survival(counts), *follow_incidence(counts))] == [0] * 6
 
 
-@pytest.mark.parametrize("score", [score_logrank, score_gray])
+def score_gray_plain(*arguments):
+    return score_gray(*arguments, 0.0)
+
+
+@pytest.mark.parametrize("score", [score_logrank, score_gray_plain])
 def test_an_empty_stratum_gives_nothing(score):
     day, status, group = trial(3)
     starts = np.array([0, 0, day.size])

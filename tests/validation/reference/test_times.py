@@ -17,7 +17,7 @@ from stromal.analysis import (
     split_outcomes,
 )
 from stromal.analysis.ordered import group_times
-from stromal.analysis.survival_kernels import score_logrank
+from stromal.analysis.score_kernels import score_logrank
 from stromal.endpoints.outcome import TimeToEvent
 
 pytestmark = pytest.mark.reference
