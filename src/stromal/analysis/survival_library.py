@@ -22,9 +22,11 @@ __all__ = [
     "CoxData",
     "CoxFit",
     "ExpandedRows",
+    "OccupationFit",
     "concordance_of",
     "expand_subdistribution",
     "fit_coxph",
+    "follow_states",
     "load_survival",
     "predict_curves",
     "quietly",
@@ -116,6 +118,34 @@ class ExpandedRows:
     stop: Floats
     event: Floats
     weight: Floats
+
+
+@dataclass(frozen=True)
+class OccupationFit:
+    """Probabilities of states over time.
+
+    Parameters
+    ----------
+    time
+        Distinct days on which a period ends.
+    at_risk, entries, probability, error
+        One row a day, one column a state: how many are in it just before the day, how many enter it
+        on the day, its probability by the end of the day with the standard error.
+    initial, initial_error
+        The same probabilities at the origin.
+    mean, mean_error
+        Mean time in each state from the origin to the asked day.
+    """
+
+    time: Floats
+    at_risk: Floats
+    entries: Floats
+    probability: Floats
+    error: Floats
+    initial: Floats
+    initial_error: Floats
+    mean: Floats
+    mean_error: Floats
 
 
 def load_survival() -> Any:  # noqa: ANN401  (the library has no types to speak of)
@@ -264,6 +294,64 @@ def expand_subdistribution(
         stop=_array(found["fgstop"]),
         event=_array(found["fgstatus"]),
         weight=_array(found["fgwt"]),
+    )
+
+
+def follow_states(
+    columns: Mapping[str, NDArray[Any]], *, states: int, origin: float, until: float
+) -> OccupationFit:
+    """Follow the probabilities of states (Aalen-Johansen, infinitesimal jackknife errors).
+
+    Parameters
+    ----------
+    columns
+        `person`, `start`, `stop`, `now` (code 1, 2, ... of the state in the period) and `entered`
+        (that of the state entered at its end, 0 for none); at least one is entered.
+    states
+        How many codes there are.
+    origin
+        Where the probabilities begin, from those under observation there.
+    until
+        The day to which mean times are taken.
+    """
+    library = load_survival()
+    names = np.array([f"{code:04d}" for code in range(states + 1)])
+    table: dict[str, Any] = dict(columns)
+    table.update({name: names[columns[name]].tolist() for name in ("now", "entered")})
+    fit, _ = quietly(
+        lambda: library.survfit(
+            "Surv(start, stop, factor(entered)) ~ 1",
+            table,
+            id="person",
+            istate="now",
+            start_time=origin,
+        )
+    )
+    place = [int(name) - 1 for name in fit.states]
+    means = np.array(quietly(lambda: library.summary_survfit(fit, rmean=until))[0].table.values)
+    time = _array(fit.time)
+    entries = np.zeros((time.size, states))
+    for i, name in enumerate(fit.hazard_names):
+        entries[:, place[int(name.split(":")[1]) - 1]] += _array(fit.n_transition)[:, i]
+
+    def by_state(values: Any) -> Floats:  # noqa: ANN401
+        given = np.atleast_2d(_array(values))
+        ordered = np.zeros((given.shape[0], states))
+        ordered[:, place] = given
+        return ordered
+
+    initial = by_state(fit.p0)[0]
+    error = np.zeros(states) if fit.se0 is None else by_state(fit.se0)[0]
+    return OccupationFit(
+        time=time,
+        at_risk=by_state(fit.n_risk),
+        entries=entries,
+        probability=by_state(fit.pstate),
+        error=by_state(fit.std_err),
+        initial=initial,
+        initial_error=error,
+        mean=by_state(means[:, 2])[0],
+        mean_error=by_state(means[:, 3])[0],
     )
 
 
