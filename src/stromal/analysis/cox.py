@@ -31,6 +31,7 @@ __all__ = [
     "check_ties",
     "estimate_concordance",
     "fit_cox",
+    "fit_model",
 ]
 
 Ties = Literal["efron", "breslow", "exact"]
@@ -173,7 +174,7 @@ def check_proportional_hazards(  # noqa: PLR0913
     check_ties(ties, outcomes, cluster)
     if ties == "exact":
         raise UsageError("proportional hazards are not checked with exact ties; choose efron")
-    model, fit = _fitted(outcomes, covariates, ties, strata, cluster, references, missing)
+    model, fit = fit_model(outcomes, covariates, ties, strata, cluster, references, missing)
     if transform == "log" and (model.data.stop[model.data.event > 0] <= 0).any():
         raise UsageError("an event on day 0 has no logarithm; choose km, rank or identity")
     rows = score_residual_tests(fit, transform=transform)
@@ -218,7 +219,7 @@ def estimate_concordance(  # noqa: PLR0913
     """
     check_ties(ties, outcomes, cluster)
     half = normal_quantile(confidence)
-    model, fit = _fitted(outcomes, covariates, ties, strata, cluster, references, missing)
+    model, fit = fit_model(outcomes, covariates, ties, strata, cluster, references, missing)
     value, error = concordance_of(fit)
     return Estimate(
         method="concordance",
@@ -249,7 +250,7 @@ def check_ties(ties: str, outcomes: TimeToEvent | CountingProcess, cluster: str 
         raise UsageError("exact ties have no robust variance; choose efron or breslow")
 
 
-def _fitted(
+def fit_model(
     outcomes: TimeToEvent | CountingProcess,
     covariates: Sequence[str],
     ties: str,
@@ -258,7 +259,13 @@ def _fitted(
     references: References | None,
     missing: Missing,
 ) -> tuple[ModelData, CoxFit]:
-    """Fit a model, and refuse one without estimates."""
+    """Fit a model for what is derived from it, and refuse one without estimates.
+
+    Raises
+    ------
+    UsageError
+        There are no events, or a coefficient cannot be estimated.
+    """
     model = _prepare(outcomes, covariates, strata, cluster, references, missing)
     if not model.events:
         raise UsageError("there are no events; nothing can be fitted")
