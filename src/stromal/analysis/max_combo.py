@@ -11,9 +11,7 @@ from scipy import special  # pyright: ignore[reportMissingTypeStubs]
 
 from stromal.analysis.estimate import Comparison
 from stromal.analysis.intervals import Floats
-from stromal.analysis.kaplan_meier import check_no_competing
-from stromal.analysis.ordered import group_times
-from stromal.analysis.survival_kernels import EVENT
+from stromal.analysis.logrank import score_weighted_logrank
 from stromal.core import UsageError
 from stromal.endpoints.outcome import TimeToEvent
 
@@ -27,7 +25,13 @@ _RANK = 1e-10  # of the largest pivot: below it a statistic is a combination of 
 Weights = tuple[tuple[float, float], ...]
 
 
-def compare_max_combo(outcomes: TimeToEvent, *, by: str = "arm", weights: Weights) -> Comparison:
+def compare_max_combo(
+    outcomes: TimeToEvent,
+    *,
+    by: str = "arm",
+    weights: Weights,
+    strata: tuple[str, ...] = (),
+) -> Comparison:
     """Compare two groups by the largest of several weighted log-rank statistics.
 
     1. Each weight (rho, gamma) gives a log-rank statistic with the weight
@@ -48,6 +52,8 @@ def compare_max_combo(outcomes: TimeToEvent, *, by: str = "arm", weights: Weight
     weights
         Pairs (rho, gamma), not negative. They have no default: the protocol names them, before
         the data are seen.
+    strata
+        Columns whose combinations are the strata.
 
     Returns
     -------
@@ -65,13 +71,13 @@ def compare_max_combo(outcomes: TimeToEvent, *, by: str = "arm", weights: Weight
     ----------
     Fleming and Harrington (1991); Lee (2007).
     """
-    score, covariance = score_weighted_survival(outcomes, by=by, weights=weights)
+    score, covariance = score_weighted_survival(outcomes, by=by, weights=weights, strata=strata)
     groups = _count_groups(outcomes, by)
     variance = covariance.diagonal()
     used = variance > 0
     if not used.any():
         note = "not computable: at no event were both groups at risk with a weight"
-        return Comparison("max-combo test", None, None, None, groups, note)
+        return Comparison("max-combo test", None, None, None, groups, note, strata)
     z = score[used] / np.sqrt(variance[used])
     correlation = covariance[np.ix_(used, used)] / np.sqrt(np.outer(variance[used], variance[used]))
     largest = float(np.abs(z).max())
@@ -80,18 +86,25 @@ def compare_max_combo(outcomes: TimeToEvent, *, by: str = "arm", weights: Weight
         f"({rho:g}, {gamma:g}) {value:.4f}" for (rho, gamma), value in zip(kept, z, strict=True)
     )
     p_value = 1 - _probability_inside(correlation, largest)
-    return Comparison("max-combo test", largest, None, min(max(p_value, 0.0), 1.0), groups, note)
+    return Comparison(
+        "max-combo test", largest, None, min(max(p_value, 0.0), 1.0), groups, note, strata
+    )
 
 
 def score_weighted_survival(
-    outcomes: TimeToEvent, *, by: str = "arm", weights: Weights
+    outcomes: TimeToEvent,
+    *,
+    by: str = "arm",
+    weights: Weights,
+    strata: tuple[str, ...] = (),
 ) -> tuple[Floats, Floats]:
     """Give weighted log-rank scores of the second of two groups, and their joint covariance.
 
     1. On a day with d events among Y at risk, of whom d1 and Y1 are of the second group, the score
        of a weight grows by w (d1 - d Y1 / Y), the covariance of weights v and w by
        v w d (Y1 / Y)(1 - Y1 / Y)(Y - d) / (Y - 1).
-    2. w is S^rho (1 - S)^gamma, with S the Kaplan-Meier estimate of both groups just before.
+    2. w is S^rho (1 - S)^gamma, with S the Kaplan-Meier estimate of both groups just before. With
+       strata, S is each stratum's own, and scores and covariances are added.
 
     Parameters, and what is raised, are those of `compare_max_combo`; an `entry` is honoured.
 
@@ -100,47 +113,18 @@ def score_weighted_survival(
     score, covariance
         One element a weight, and weights by weights.
     """
-    check_no_competing(outcomes, "the max-combo test")
-    if not weights or len(set(weights)) < len(weights) or any(min(pair) < 0 for pair in weights):
+    if not weights or len(set(weights)) < len(weights):
         raise UsageError(
             f"weights are {weights}; give pairs (rho, gamma) of numbers from 0 on, each once, "
             "such as (0, 0), (0, 1), (1, 0)"
         )
-    if "case_weight" in outcomes.frame.columns:
-        raise UsageError("the max-combo test takes no case weights; leave them out")
-    at_risk, events = _count_days(outcomes, by)
-    y, d = at_risk.sum(axis=0), events.sum(axis=0)
-    share = at_risk[1] / y
-    before = np.concatenate(([1.0], np.cumprod(1 - d / y, dtype=np.float64)))[:-1]
-    weight = np.array([before**rho * np.maximum(1 - before, 0) ** gamma for rho, gamma in weights])
-    spread = np.divide(y - d, y - 1, out=np.zeros_like(y), where=y > 1)
-    variance = d * share * (1 - share) * spread
-    score = weight @ (events[1] - d * share)
-    return score, np.asarray((weight * variance) @ weight.T, dtype=np.float64)
-
-
-def _count_days(outcomes: TimeToEvent, by: str) -> tuple[Floats, Floats]:
-    """Count, for both groups and each day with an event, who is at risk and has one."""
-    grouped = group_times(outcomes, by=by, strata=())
-    if len(grouped.labels) != 2:
+    scores = score_weighted_logrank(outcomes, by=by, strata=strata, weights=weights)
+    if len(scores.grouped.labels) != 2:
         raise UsageError(
-            f"the max-combo test compares two groups; column {by!r} has {len(grouped.labels)}"
+            f"the max-combo test compares two groups; column {by!r} has "
+            f"{len(scores.grouped.labels)}"
         )
-    happened = grouped.status == EVENT
-    days = np.unique(grouped.day[happened])
-    at_risk = np.zeros((2, days.size))
-    events = np.zeros((2, days.size))
-    for k, label in enumerate(grouped.labels):
-        mine = grouped.group == k
-        at_risk[k] = mine.sum() - np.searchsorted(grouped.day[mine], days)
-        events[k] = np.bincount(
-            np.searchsorted(days, grouped.day[mine & happened]), minlength=days.size
-        )
-        if "entry" in outcomes.frame.columns:
-            own = outcomes.frame.filter(pl.col(by).cast(pl.String) == label)["entry"]
-            entry = np.sort(own.cast(pl.Float64).to_numpy())
-            at_risk[k] -= entry.size - np.searchsorted(entry, days)
-    return at_risk, events
+    return (scores.observed - scores.expected)[:, 1], scores.covariance[:, :, 1, 1]
 
 
 def _count_groups(outcomes: TimeToEvent, by: str) -> pl.DataFrame:

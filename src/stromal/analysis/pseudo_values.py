@@ -13,7 +13,7 @@ from stromal.analysis.distributions import check_confidence
 from stromal.analysis.influence import Days, arrange_days, differentiate, leave_out
 from stromal.analysis.intervals import Floats
 from stromal.analysis.models import ModelFit, tabulate_coefficients
-from stromal.analysis.ordered import order_times
+from stromal.analysis.ordered import group_times
 from stromal.analysis.survival_kernels import Codes
 from stromal.core import UsageError
 from stromal.endpoints.outcome import TimeToEvent
@@ -187,10 +187,15 @@ def _check_outcomes(outcomes: TimeToEvent) -> None:
 
 def _arrange(outcomes: TimeToEvent, of: str) -> tuple[Days, Codes]:
     """Count the days, with what is asked for as the event; and say who is who."""
-    chosen = TimeToEvent(outcomes.frame.with_columns(_chosen(outcomes.frame, of).alias("status")))
-    day = outcomes.frame["day"].cast(pl.Float64).to_numpy()
-    row = np.argsort(day, kind="stable").astype(np.int64)
-    return arrange_days(*order_times(chosen)), row
+    frame = outcomes.frame.select(
+        "participant_id",
+        "day",
+        _chosen(outcomes.frame, of).alias("status"),
+        pl.lit("all").alias("group"),
+        pl.int_range(pl.len()).alias("row"),
+    ).sort("day", maintain_order=True)
+    grouped = group_times(TimeToEvent(frame), by="group", strata=())
+    return arrange_days(grouped.day, grouped.status), frame["row"].to_numpy().astype(np.int64)
 
 
 def _chosen(frame: pl.DataFrame, of: str) -> pl.Expr:

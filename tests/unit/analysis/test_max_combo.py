@@ -70,6 +70,18 @@ def test_an_entry_on_the_anchor_changes_nothing_and_a_late_one_does(two_arms):
     assert before[0] - score[0] == pytest.approx(1 - 6 / 12)
 
 
+def test_two_strata_add_up(two_arms):
+    frame = two_arms.frame
+    twice = [
+        frame.with_columns(participant_id=frame["participant_id"] + s, half=[s] * 12) for s in "xy"
+    ]
+    both = type(two_arms)(twice[0].vstack(twice[1]))
+    one = score_weighted_survival(two_arms, weights=FOUR)
+    two = score_weighted_survival(both, weights=FOUR, strata=("half",))
+    assert two[0] == pytest.approx(2 * one[0])
+    assert two[1] == pytest.approx(2 * one[1])
+
+
 @pytest.mark.parametrize("limit", [0.5, 1.96, 3.0])
 def test_probability_where_it_is_known(limit):
     inside = 2 * stats.norm.cdf(limit) - 1
@@ -102,7 +114,7 @@ def test_nothing_to_compare(make_outcomes):
 
 def test_what_is_refused(two_arms, make_outcomes):
     for weights in ((), ((0, 0), (0, 0)), ((-1, 0),)):
-        with pytest.raises(UsageError, match="weights are"):
+        with pytest.raises(UsageError, match="weights"):
             compare_max_combo(two_arms, weights=weights)
     one = make_outcomes([1, 2], "EE", arm=["a", "a"])
     with pytest.raises(UsageError, match="two groups"):
@@ -111,5 +123,5 @@ def test_what_is_refused(two_arms, make_outcomes):
     with pytest.raises(UsageError, match="competing"):
         compare_max_combo(competing, weights=FOUR)
     weighted = make_outcomes([1, 2], "EE", arm=["a", "b"], case_weight=[1.0, 2.0])
-    with pytest.raises(UsageError, match="no case weights"):
+    with pytest.raises(UsageError, match="case weights"):
         compare_max_combo(weighted, weights=FOUR)
