@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from stromal.analysis.differences import choose_reference, split_frame, subtract_estimates
 from stromal.analysis.distributions import check_confidence, chi_square_tail, normal_quantile
 from stromal.analysis.estimate import (
     Comparison,
     Contrast,
     Curve,
-    Estimate,
     estimate_at,
     tabulate_curve,
 )
@@ -37,6 +37,7 @@ Terminal = Literal["ghosh-lin", "none"]
 MeanVariance = Literal["infinitesimal jackknife", "Ghosh-Lin"]
 
 _METHODS = {"ghosh-lin": "Ghosh-Lin mean number of events", "none": "mean cumulative function"}
+_MEASURE = "difference of mean numbers of events"
 _DIFFERENCE = "Wald test of mean numbers of events"
 _TEST = "log-rank-type test of mean numbers of events"
 _TIE = 1e-8
@@ -161,9 +162,7 @@ def compare_mean_events(
     Ghosh and Lin (2000).
     """
     parts = _split(process, by)
-    base = reference if reference is not None else next(iter(parts))
-    if base not in parts:
-        raise UsageError(f"the reference {base!r} is none of the groups {', '.join(parts)}")
+    base = choose_reference(tuple(parts), reference)
     read = {
         label: estimate_at(
             estimate_mean_events(part, terminal=terminal, confidence=confidence), days
@@ -172,7 +171,7 @@ def compare_mean_events(
     }
     others = [label for label in parts if label != base]
     return [
-        _contrast((other, one), (base, two))
+        subtract_estimates(_MEASURE, (other, one), (base, two), test=_DIFFERENCE)
         for other in others
         for one, two in zip(read[other], read[base], strict=True)
     ]
@@ -312,52 +311,8 @@ def _check_words(process: CountingProcess, terminal: str, variance: str) -> None
 
 def _split(process: CountingProcess, by: str) -> dict[str, CountingProcess]:
     """Give the periods of each group, in sorted order."""
-    frame = process.frame
-    if by not in frame.columns:
-        raise UsageError(f"the periods have no column {by!r} to compare by")
-    if frame[by].is_null().any():
-        raise UsageError(
-            f"{frame[by].null_count()} periods have no {by!r}; say to which it belongs"
-        )
-    twice = frame.group_by("participant_id").agg(pl.col(by).n_unique()).filter(pl.col(by) > 1)
-    if not twice.is_empty():
-        raise UsageError(
-            f"participant {twice['participant_id'].sort()[0]} stands in two groups of {by!r}; "
-            "each belongs to one from the beginning"
-        )
-    parts = frame.sort(by, maintain_order=True).partition_by(by, maintain_order=True)
-    if len(parts) < 2:
-        raise UsageError(f"column {by!r} has {len(parts)} groups; two or more are compared")
-    return {str(part[by][0]): CountingProcess(part) for part in parts}
-
-
-def _contrast(one: tuple[str, Estimate], two: tuple[str, Estimate]) -> Contrast:
-    """Give the difference of two means on a day."""
-    (first, a), (second, b) = one, two
-    value = error = low = high = p = None
-    note = a.note if a.value is None else b.note if b.value is None else ""
-    if a.value is not None and b.value is not None:
-        value = a.value - b.value
-        error = math.hypot(a.standard_error or 0.0, b.standard_error or 0.0)
-        half = normal_quantile(a.confidence) * error
-        low, high = value - half, value + half
-        p = chi_square_tail((value / error) ** 2, 1) if error > 0 else None
-        note = "" if error > 0 else "nothing varies up to that day: the interval has no width"
-    estimate = Estimate(
-        method=a.method,
-        value=value,
-        standard_error=error,
-        low=low,
-        high=high,
-        confidence=a.confidence,
-        interval="plain",
-        n=a.n + b.n,
-        events=(a.events or 0) + (b.events or 0),
-        variance=a.variance,
-        day=a.day,
-        note=note,
-    )
-    return Contrast("difference of mean numbers of events", first, second, estimate, p, _DIFFERENCE)
+    parts = split_frame(process.frame, by, what="periods")
+    return {label: CountingProcess(part) for label, part in parts.items()}
 
 
 def _tested(

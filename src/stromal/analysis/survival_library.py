@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from stromal.analysis.intervals import Floats
@@ -316,11 +317,15 @@ def follow_states(
     """
     library = load_survival()
     names = np.array([f"{code:04d}" for code in range(states + 1)])
-    table: dict[str, Any] = dict(columns)
-    table.update({name: names[columns[name]].tolist() for name in ("now", "entered")})
+    levels = pl.Enum(names.tolist())  # declared: where all moved, none would stand for no move
+    table: dict[str, Any] = {
+        **columns,
+        "now": names[columns["now"]].tolist(),
+        "entered": pl.Series(names[columns["entered"]], dtype=levels),
+    }
     fit, _ = quietly(
         lambda: library.survfit(
-            "Surv(start, stop, factor(entered)) ~ 1",
+            "Surv(start, stop, entered) ~ 1",
             table,
             id="person",
             istate="now",
