@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
-from rich.table import Table
 
 from stromal import __version__
 from stromal.core import Finding, RecordError, StromalError, UsageError
@@ -321,23 +320,26 @@ def reconcile(study: Study, output: Output = None, cutoff: Cutoff = None) -> Non
 
 
 @app.command()
-def analyze(study: Study, output: Output = None, cutoff: Cutoff = None) -> None:
-    """Compute the protocol's analyses."""
-    from stromal.report.view import build_view
+def analyze(
+    study: Study,
+    output: Output = None,
+    cutoff: Cutoff = None,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Lock the analysis on these records and this cut-off.")
+    ] = False,
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Write analysis data, a row a participant and endpoint: .csv, .parquet "
+                     "or .json."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Compute the protocol's analyses.
 
-    _refuse_suffix(output)
-    with working("Deriving and analysing"):
-        view = build_view(study, data_cutoff=_date(cutoff))
-    _write_json(view, output)
-    _stamp(view.records.about.data)
-    if not view.results.results:
-        out.print("No analyses: the study has no records.", highlight=False)
-    from stromal.report.text import result_rows
+    Once locked, `analyze` and `report` refuse records, a protocol or a cut-off that have changed.
+    """
+    from stromal.cli_analyze import analyze_command
 
-    table = Table("Analysis", "Group", "n", "Result", title="Analyses", title_justify="left")
-    for row in result_rows(view.results):
-        table.add_row(*(_safe(cell) for cell in row))
-    out.print(table)
+    analyze_command(study, _date(cutoff), output, lock=lock, data=data)
 
 
 @app.command()
@@ -626,23 +628,11 @@ def _collapsed(days: pl.DataFrame) -> pl.DataFrame:
     return shown if (shown["level"].fill_null("") != "").any() else shown.drop("level")
 
 
-def _refuse_suffix(output: Path | None) -> None:
-    """Refuse a file of results that is not JSON, before anything is computed."""
-    if output is not None and output.suffix.lower() != ".json":
-        raise UsageError(f"results are written as .json; got `{output.name}`")
-
-
 def _write_json(view: Any, output: Path | None, *, individual: bool = True) -> None:  # noqa: ANN401
     """Write all numbers of a study as JSON."""
-    if output is None:
-        return
-    _refuse_suffix(output)
-    import json
+    from stromal.cli_analyze import write_results
 
-    from stromal.report.results_json import results_to_json
-
-    content = results_to_json(view, individual=individual)
-    _save(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_results(view, output, individual=individual)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.table import Table
 
 from stromal.core import UsageError
@@ -41,7 +41,7 @@ err = Console(stderr=True)
 """Where mistakes are told."""
 
 
-def working(what: str) -> AbstractContextManager[object]:
+def working(what: str) -> Status:
     """Show on a terminal that something is under way, and why it is slow the first time."""
     from stromal.core.jit import cache_folder
 

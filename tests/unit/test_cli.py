@@ -296,3 +296,55 @@ def test_findings_of_the_protocol_are_told_although_records_are_refused(stromal,
     assert ran.code == 1
     assert "contradiction" in ran.out
     assert "an empty file" in ran.err
+
+
+def test_a_locked_analysis_refuses_what_has_changed(stromal, tmp_path):
+    study = tmp_path / "study"
+    shutil.copytree(WORKED, study)
+    free = tmp_path / "free.json"
+    assert stromal("analyze", study, "-o", free).code == 0
+    assert json.loads(free.read_text(encoding="utf-8"))["locked"] is False
+    ran = stromal("analyze", study, "--lock")
+    assert ran.code == 0, ran.err
+    assert "Locked analysis" in ran.out
+    results = tmp_path / "results.json"
+    assert stromal("analyze", study, "-o", results).code == 0
+    content = json.loads(results.read_text(encoding="utf-8"))
+    assert content["locked"] is True
+    assert len(content["records_checksum"]) == 64
+    file = next((study / "records").glob("events.csv"))
+    before = file.read_bytes()
+    file.write_bytes(before + b"\n")
+    for command in (("analyze", study), ("report", study, "-o", tmp_path / "r.html")):
+        ran = stromal(*command)
+        assert ran.code == 1
+        assert "records/events.csv has changed: restore it" in ran.err
+    assert stromal("analyze", study, "--lock").code == 0
+    assert stromal("analyze", study).code == 0
+    file.write_bytes(before)
+    assert "--lock" in stromal("analyze", study).err
+
+
+def test_a_page_says_that_its_analysis_is_locked(stromal, tmp_path):
+    study = tmp_path / "study"
+    shutil.copytree(WORKED, study)
+    assert stromal("analyze", study, "--lock").code == 0
+    page = tmp_path / "r.html"
+    assert stromal("report", study, "-o", page).code == 0
+    assert "Locked:" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "json"])
+def test_analysis_data_are_written(stromal, tmp_path, suffix):
+    file = tmp_path / f"adtte.{suffix}"
+    assert stromal("analyze", WORKED, "--data", file).code == 0
+    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "json": pl.read_json}[suffix]
+    frame = read(file)
+    assert {"USUBJID", "PARAMCD", "AVAL", "CNSR"} <= set(frame.columns)
+    assert not frame.select("USUBJID", "PARAMCD").is_duplicated().any()
+
+
+def test_analysis_data_of_another_suffix_are_refused_before_anything_is_computed(stromal, tmp_path):
+    ran = stromal("analyze", tmp_path / "nothing here", "--data", tmp_path / "adtte.sas7bdat")
+    assert ran.code == 1
+    assert ".csv, .parquet, .json" in ran.err

@@ -19,8 +19,9 @@ __all__ = ["results_to_json"]
 def results_to_json(view: StudyView, *, individual: bool = True) -> dict[str, Any]:
     """Give all results of a study as plain lists, mappings, texts and numbers.
 
-    1. `stromal`, `study`, `protocol_version`, `data` (the kind of data) and `data_cutoff` stand on
-       top, so that no number travels without them.
+    1. `stromal`, `study`, `protocol_version`, `data` (the kind of data), `data_cutoff` and whether
+       the analysis is `locked` stand on top, so that no number travels without them;
+       `records_checksum` is that of the locked records.
     2. `results`: every analysis with its groups, estimates, curves and comparisons, unrounded. A
        number that cannot be estimated is null.
     3. `precision`, for a reconstruction: which digits are published. `printed`, `exposure`,
@@ -40,6 +41,8 @@ def results_to_json(view: StudyView, *, individual: bool = True) -> dict[str, An
         "data": results.data,
         "statement": view.records.about.statement,
         "data_cutoff": plain(view.records.data_cutoff),
+        "locked": view.lock is not None,
+        "records_checksum": None if view.lock is None else view.lock.checksum,
         "participants": view.context.size,
         "results": [_result(result, shares=shares) for result in results.results],
         "printed": plain(results.printed),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ from stromal.endpoints.screening import screen, screen_criteria
 from stromal.protocol import Protocol, protocol_version, read_protocol
 from stromal.protocol.consistency import check_protocol
 from stromal.records import TrialRecords, read_records
+from stromal.records.lock import Lock, check_lock, lock_records, read_lock
 from stromal.report.words import spell_out
 
 __all__ = ["StudyView", "build_view", "spell_definition", "spell_reason"]
@@ -53,6 +54,8 @@ class StudyView:
         The protocol read against itself. What the records hold stands in `records.findings`.
     reconciled
         Adjudications beside derived results.
+    lock
+        What the analysis is locked on; `None` where it is not.
     """
 
     folder: str
@@ -68,6 +71,7 @@ class StudyView:
     results: Results
     protocol_findings: tuple[Finding, ...]
     reconciled: pl.DataFrame
+    lock: Lock | None = None
 
     @property
     def data(self) -> str | None:
@@ -85,8 +89,17 @@ class StudyView:
         return self.data is not None and self.data != "reconstruction"
 
 
-def build_view(study: Path, *, data_cutoff: date | None = None) -> StudyView:
+def build_view(
+    study: Path,
+    *,
+    data_cutoff: date | None = None,
+    lock: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> StudyView:
     """Read a study folder, derive its endpoints and compute its analyses.
+
+    Where the folder holds a lock (`stromal.records.lock`), the records and the protocol must be
+    what was locked, and the locked cut-off is taken.
 
     Parameters
     ----------
@@ -94,17 +107,32 @@ def build_view(study: Path, *, data_cutoff: date | None = None) -> StudyView:
         The study folder, or its protocol file.
     data_cutoff
         The last date that is read, inclusive.
+    lock
+        Whether to lock the analysis anew on what is read; the view holds the lock, nothing is
+        written. Without a cut-off that of an older lock is kept.
+    progress
+        Is told what is under way.
 
     Raises
     ------
     ProtocolError, RecordError
         A file is refused.
     UsageError
-        The protocol asks for something that cannot be computed.
+        The protocol asks for something that cannot be computed, or the study is no longer what its
+        analysis was locked on.
     """
     folder = study.parent if study.is_file() else study
     protocol = read_protocol(study)
+    locked = read_lock(study)
+    if locked is not None and lock:
+        data_cutoff = data_cutoff or locked.data_cutoff
+    elif locked is not None:
+        data_cutoff = check_lock(study, protocol, locked, data_cutoff=data_cutoff)
     records = read_records(study, protocol, data_cutoff=data_cutoff)
+    if lock:
+        locked = lock_records(study, protocol, records)
+    if progress is not None:
+        progress("Deriving the endpoints")
     context = derive_all(protocol, records)
     infusions = list_infusions(context)
     return StudyView(
@@ -121,6 +149,7 @@ def build_view(study: Path, *, data_cutoff: date | None = None) -> StudyView:
         results=analyze(context, folder),
         protocol_findings=tuple(check_protocol(protocol)),
         reconciled=reconcile(context),
+        lock=locked,
     )
 
 
