@@ -153,7 +153,7 @@ def score_gray(
     expected = np.zeros((segments, n_groups), dtype=np.float64)
     covariance = np.zeros((segments, n_groups, n_groups), dtype=np.float64)
     tally = np.zeros((3, n_groups), dtype=np.float64)
-    state = np.zeros((4, n_groups), dtype=np.float64)
+    state = np.zeros((5, n_groups), dtype=np.float64)
     at_risk, free, after, incidence = state[0], state[1], state[2], state[3]
     pull = np.zeros((n_groups, n_groups), dtype=np.float64)
     cross = np.zeros((n_groups, n_groups), dtype=np.float64)
@@ -175,15 +175,14 @@ def score_gray(
                     at_risk[k] -= tally[2, k]
                 continue
             weight = (1 - pooled) ** rho if rho != 0 else 1.0
-            if d > 0:
-                _expect(d, weight, state, expected[segment])
+            h = _expect(d, weight, state, expected[segment]) if d > 0 else 0.0
             for r in range(n_groups):
                 observed[segment, r] += weight * tally[0, r]
                 gone = tally[0, r] + tally[1, r]
                 after[r] = free[r] * (at_risk[r] - gone) / at_risk[r] if gone > 0 else free[r]
             if several > 1:  # with one group left nothing more varies
                 if d > 0:
-                    h = _pull_groups(weight, state, pull)
+                    _pull_groups(weight, h, state[4], pull)
                     _grow(d / (h * (1 - pooled)) if pooled != 1 else np.nan, pull, sums)
                     pooled += d / h
                     _spread_events(d, h, pooled, state, pull, sums)
@@ -193,6 +192,9 @@ def score_gray(
                     incidence[r] += free[r] * tally[0, r] / at_risk[r]
                 free[r] = after[r]
                 at_risk[r] -= tally[2, r]
+        for k in range(n_groups):
+            for j in range(k):
+                covariance[segment, k, j] = covariance[segment, j, k]
     return observed, expected, covariance
 
 
@@ -301,7 +303,7 @@ def _spread_hypergeometric(spread: float, y: float, at_risk: Floats, covariance:
             covariance[k, j] -= spread * share * at_risk[j] / y
 
 
-@kernel
+@inlined
 def _count_groups(group: Codes, start: int, stop: int, at_risk: Floats) -> None:
     """Count each group's participants of a segment into `at_risk`."""
     at_risk[:] = 0.0
@@ -309,7 +311,7 @@ def _count_groups(group: Codes, start: int, stop: int, at_risk: Floats) -> None:
         at_risk[group[i]] += 1.0
 
 
-@kernel
+@inlined
 def _take_day(day: Floats, status: Codes, group: Codes, i: int, stop: int, tally: Floats) -> int:
     """Tally a day's events, competing events and all who leave; give where the next day begins."""
     tally[:] = 0.0
@@ -325,58 +327,48 @@ def _take_day(day: Floats, status: Codes, group: Codes, i: int, stop: int, tally
     return i
 
 
-@kernel
-def _expect(d: float, weight: float, state: Floats, expected: Floats) -> None:
-    """Share d events, weighted, between the groups in proportion to R_k."""
-    at_risk, free, incidence = state[0], state[1], state[3]
-    total = 0.0
+@inlined
+def _expect(d: float, weight: float, state: Floats, expected: Floats) -> float:
+    """Share d events, weighted, in proportion to R_k; leave h_k in the state and give h."""
+    at_risk, free, incidence, full = state[0], state[1], state[3], state[4]
+    h, total = 0.0, 0.0
     for k in range(at_risk.size):
-        if at_risk[k] > 0:
-            total += at_risk[k] * (1 - incidence[k]) / free[k]
+        full[k] = at_risk[k] / free[k] if at_risk[k] > 0 else 0.0
+        h += full[k]
+        total += full[k] * (1 - incidence[k])
     for k in range(at_risk.size):
-        if at_risk[k] > 0:
-            expected[k] += weight * (d * (at_risk[k] * (1 - incidence[k]) / free[k] / total))
-
-
-@kernel
-def _pull_groups(weight: float, state: Floats, pull: Floats) -> float:
-    """Fill `pull` with the weighted h_k (1[k=r] - h_r / h) and give h."""
-    at_risk, free = state[0], state[1]
-    n_groups = at_risk.size
-    pull[:] = 0.0
-    h = 0.0
-    for k in range(n_groups):
-        if at_risk[k] > 0:
-            pull[k, k] = at_risk[k] / free[k]
-            h += pull[k, k]
-    for k in range(n_groups):
-        for r in range(n_groups):
-            if r != k:
-                pull[k, r] = -pull[k, k] * pull[r, r] / h
-    for k in range(n_groups):
-        pull[k, k] *= 1 - pull[k, k] / h
-    if weight != 1:
-        pull *= weight
+        expected[k] += weight * (d * (full[k] * (1 - incidence[k]) / total))
     return h
 
 
-@kernel
+@inlined
+def _pull_groups(weight: float, h: float, full: Floats, pull: Floats) -> None:
+    """Fill `pull` with the weighted h_k (1[k=r] - h_r / h)."""
+    for k in range(full.size):
+        share = weight * full[k] / h
+        for r in range(full.size):
+            pull[k, r] = -share * full[r]
+        pull[k, k] = share * (h - full[k])
+
+
+@inlined
 def _grow(growth: float, pull: Floats, sums: tuple[Floats, Floats, Floats]) -> None:
     """Let C grow by `growth` times `pull`, and bring the sums up to date."""
     cross, square, covariance = sums
     n_groups = square.size
-    for r in range(n_groups):
-        for k in range(n_groups):
-            more = growth * pull[k, r]
-            for j in range(n_groups):
-                other = growth * pull[j, r]
-                covariance[k, j] += more * cross[j, r] + other * cross[k, r]
-                covariance[k, j] += more * other * square[r]
-        for k in range(n_groups):
+    for k in range(n_groups):
+        for j in range(k, n_groups):
+            more = 0.0
+            for r in range(n_groups):
+                one, other = growth * pull[k, r], growth * pull[j, r]
+                more += one * cross[j, r] + other * cross[k, r] + one * other * square[r]
+            covariance[k, j] += more
+    for k in range(n_groups):
+        for r in range(n_groups):
             cross[k, r] += growth * pull[k, r] * square[r]
 
 
-@kernel
+@inlined
 def _spread_events(
     d: float,
     h: float,
@@ -395,13 +387,13 @@ def _spread_events(
             unit = ties * free[r] * d / (h * at_risk[r])
             later = 1 - (1 - pooled) / after[r] if after[r] > 0 else 0.0
             for k in range(n_groups):
-                for j in range(n_groups):
+                for j in range(k, n_groups):
                     covariance[k, j] += unit * pull[k, r] * pull[j, r]
                 cross[k, r] += unit * later * pull[k, r]
             square[r] += unit * later * later
 
 
-@kernel
+@inlined
 def _spread_competing(pooled: float, state: Floats, competing: Floats, square: Floats) -> None:
     """Add the variance of a day's competing events to the sums."""
     at_risk, free, after = state[0], state[1], state[2]
