@@ -104,7 +104,7 @@ def test_without_censoring_greenwood_variance_is_binomial(outcomes):
 
 @given(trials(), st.sampled_from(["cmprsk", "greenwood"]))
 def test_curves_are_monotone_probabilities_within_their_limits(outcomes, variance):
-    for interval in ("linear", "log", "log-log", "complementary log-log"):
+    for interval in ("linear", "log", "log-log", "complementary log-log", "logit", "arcsine"):
         frame = incidence_of(outcomes, variance=variance, interval=interval).frame
         assert frame["estimate"].is_sorted()
         assert frame["estimate"].is_between(0, 1 + 1e-12).all()
@@ -172,3 +172,50 @@ def test_one_stratum_is_no_stratum(outcomes):
     one = compare_incidence(changed(outcomes, site=pl.lit("1")), strata=("site",))
     assume(plain.statistic is not None)
     assert one.statistic == pytest.approx(plain.statistic, rel=1e-12)
+
+
+@given(trials(groups=3, least=2), st.sampled_from([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]))
+def test_everybody_entering_at_the_beginning_is_nobody_entering_late(outcomes, weight):
+    late = changed(
+        TimeToEvent(outcomes.frame.with_columns(day=pl.col("day") + 0.25)),
+        entry=pl.lit(0.0),
+    )
+    plain = TimeToEvent(late.frame.drop("entry"))
+    for variance in ("cmprsk", "greenwood", "infinitesimal jackknife"):
+        both = incidence_of(late, variance=variance), incidence_of(plain, variance=variance)
+        assert both[0].frame.equals(both[1].frame)
+    alive = pl.col("status").replace("competing", "censored")
+    late, plain = changed(late, status=alive), changed(plain, status=alive)
+    assert survival_of(late).frame.equals(survival_of(plain).frame)
+    both = compare_survival(late, weight=weight), compare_survival(plain, weight=weight)
+    assert both[0].statistic == both[1].statistic
+
+
+@given(trials())
+def test_the_infinitesimal_jackknife_is_greenwoods_variance(outcomes):
+    one = incidence_of(outcomes, variance="infinitesimal jackknife").frame["standard_error"]
+    other = incidence_of(outcomes, variance="greenwood").frame["standard_error"]
+    np.testing.assert_allclose(one**2, other**2, atol=1e-13)
+
+
+@given(trials(groups=2, least=2), st.sampled_from([0.5, 1.0]))
+def test_order_and_names_change_no_weighted_test(outcomes, rho):
+    turned = TimeToEvent(
+        outcomes.frame.reverse().with_columns(
+            participant_id=pl.int_range(pl.len()).cast(pl.String),
+            arm=pl.col("arm").replace({"A": "B", "B": "A"}),
+        )
+    )
+    one, other = compare_incidence(outcomes, rho=rho), compare_incidence(turned, rho=rho)
+    assert (one.statistic is None) == (other.statistic is None)
+    if one.statistic is not None:
+        assert other.statistic == pytest.approx(one.statistic, rel=1e-9, abs=1e-12)
+
+
+@given(trials(groups=2, least=2))
+def test_grays_weighted_score_without_competing_events_adds_up(outcomes):
+    alive = changed(outcomes, status=pl.col("status").replace("competing", "censored"))
+    weighted = compare_survival(alive, weight=(1.0, 0.0)).groups
+    assert weighted["observed"].sum() == pytest.approx(weighted["expected"].sum(), abs=1e-9)
+    gray = compare_incidence(outcomes, rho=1.0).groups
+    assert gray["observed"].sum() == pytest.approx(gray["expected"].sum(), abs=1e-9)
