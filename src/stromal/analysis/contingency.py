@@ -1,4 +1,4 @@
-"""Counts compared between groups: Fisher's exact test and chi-square."""
+"""Counts compared between groups: exact tests and chi-square."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ import polars as pl
 from stromal.analysis.distributions import chi_square_tail, fisher_two_sided
 from stromal.analysis.estimate import Comparison
 from stromal.analysis.intervals import Floats
+from stromal.analysis.unconditional import barnard_two_sided, boschloo_two_sided
 from stromal.core import UsageError
 
 __all__ = ["CountTest", "compare_counts"]
 
-CountTest = Literal["fisher", "chi-square", "chi-square yates"]
+CountTest = Literal["fisher", "boschloo", "barnard", "chi-square", "chi-square yates"]
 
 _NAMES = {
     "fisher": "Fisher's exact test",
+    "boschloo": "Boschloo's test",
+    "barnard": "Barnard's test",
     "chi-square": "chi-square test",
     "chi-square yates": "chi-square test with Yates's correction",
+}
+_EXACT = {
+    "fisher": (fisher_two_sided, ""),
+    "boschloo": (boschloo_two_sided, "two-sided: twice the smaller one-sided p"),
+    "barnard": (barnard_two_sided, "two-sided: by the size of the pooled z statistic"),
 }
 
 
@@ -29,11 +37,15 @@ def compare_counts(counts: Mapping[str, Sequence[int]], *, test: CountTest) -> C
 
     1. `fisher`, two-sided, for two groups and two categories: the probability, with both margins
        fixed, of all tables that are no more probable than the one observed.
-    2. `chi-square`: the sum of (observed - expected)^2 / expected over the cells, with
+    2. `barnard` and `boschloo`, for two by two: only the sizes of the groups are fixed; p is the
+       largest probability, over the proportion both groups may share, of tables as extreme as the
+       observed one. Barnard's test orders tables by the size of the pooled z statistic;
+       Boschloo's by the one-sided p of Fisher's test, and takes twice the smaller one-sided p.
+    3. `chi-square`: the sum of (observed - expected)^2 / expected over the cells, with
        (groups - 1)(categories - 1) degrees of freedom; any number of groups and categories.
-    3. `chi-square yates`, for two by two: each |observed - expected| less one half, or less
+    4. `chi-square yates`, for two by two: each |observed - expected| less one half, or less
        itself where it is smaller.
-    4. A group without participants, or a category that nobody or everybody is in, leaves nothing
+    5. A group without participants, or a category that nobody or everybody is in, leaves nothing
        to compare: the p value is `None` and the note says why. Where chi-square expects fewer
        than 5 in a cell the note says so.
 
@@ -53,7 +65,7 @@ def compare_counts(counts: Mapping[str, Sequence[int]], *, test: CountTest) -> C
 
     References
     ----------
-    Fisher (1935); Pearson (1900); Yates (1934).
+    Fisher (1935); Barnard (1947); Boschloo (1970); Pearson (1900); Yates (1934).
 
     Examples
     --------
@@ -64,9 +76,10 @@ def compare_counts(counts: Mapping[str, Sequence[int]], *, test: CountTest) -> C
     table = _table(counts, test)
     reason = _empty_margin(table, tuple(counts))
     statistic = df = p_value = None
-    if reason == "" and test == "fisher":
+    if reason == "" and test in _EXACT:
         (a, b), (c, d) = ((int(x) for x in row) for row in table)
-        p_value = fisher_two_sided(((a, b), (c, d)))
+        find_p, reason = _EXACT[test]
+        p_value = find_p(((a, b), (c, d)))
     elif reason == "":
         expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
         statistic = _chi_square(table, expected, yates=test == "chi-square yates")

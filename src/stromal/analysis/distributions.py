@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
-from scipy import special, stats  # pyright: ignore[reportMissingTypeStubs]
+from scipy import optimize, special, stats  # pyright: ignore[reportMissingTypeStubs]
 
 from stromal.core import UsageError
 
 __all__ = [
     "beta_quantile",
+    "beta_tail",
+    "binomial_mass",
     "check_confidence",
     "chi_square_tail",
+    "find_root",
     "fisher_two_sided",
     "gamma_quantile",
     "normal_quantile",
@@ -19,6 +23,7 @@ __all__ = [
 
 _special = cast("Any", special)
 _stats = cast("Any", stats)
+_optimize = cast("Any", optimize)
 
 
 def check_confidence(confidence: float) -> float:
@@ -44,6 +49,21 @@ def normal_quantile(confidence: float) -> float:
 def beta_quantile(a: float, b: float, probability: float) -> float:
     """Give the quantile of the beta distribution with shapes a and b."""
     return float(_special.betaincinv(a, b, probability))
+
+
+def beta_tail(a: float, b: float, value: float) -> float:
+    """Give the probability that the beta distribution with shapes a and b exceeds `value`."""
+    return float(_special.betainc(b, a, 1 - value))
+
+
+def binomial_mass(x: int, n: int, p: float) -> float:
+    """Give the probability of x successes of n."""
+    return float(_stats.binom.pmf(x, n, p))
+
+
+def find_root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Find where a function crosses 0 between two places where its signs differ, to rounding."""
+    return float(_optimize.brentq(function, low, high, xtol=1e-15, rtol=1e-15))
 
 
 def chi_square_tail(statistic: float, df: int) -> float:

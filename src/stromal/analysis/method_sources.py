@@ -240,6 +240,119 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             "Biometrics 38(4):963-974",
             seen="secondary",
         ),
+        "Jeffreys": Source(
+            text="Brown LD, Cai TT, DasGupta A (2001), Interval estimation for a binomial "
+            "proportion, Statistical Science 16(2):101-133",
+            doi="10.1214/ss/1009213286",
+            seen="secondary",
+        ),
+        "mid-p": Source(
+            text="Lancaster HO (1961), Significance tests in discrete distributions, J Am Stat "
+            "Assoc 56(294):223-234",
+            seen="secondary",
+        ),
+        "difference of proportions": Source(
+            text="Newcombe RG (1998), Interval estimation for the difference between independent "
+            "proportions: comparison of eleven methods, Statistics in Medicine 17:873-890",
+            seen="secondary",
+        ),
+        "Newcombe": Source(
+            text="Newcombe RG (1998), Interval estimation for the difference between independent "
+            "proportions: comparison of eleven methods, Statistics in Medicine 17:873-890 "
+            "(method 10)",
+            seen="secondary",
+        ),
+        "Miettinen-Nurminen": Source(
+            text="Miettinen O, Nurminen M (1985), Comparative analysis of two rates, Statistics in "
+            "Medicine 4(2):213-226",
+            doi="10.1002/sim.4780040211",
+            seen="secondary",
+        ),
+        "Agresti-Caffo": Source(
+            text="Agresti A, Caffo B (2000), Simple and effective confidence intervals for "
+            "proportions and differences of proportions result from adding two successes and two "
+            "failures, American Statistician 54(4):280-288",
+            seen="secondary",
+        ),
+        "Barnard's test": Source(
+            text="Barnard GA (1947), Significance tests for 2 x 2 tables, Biometrika "
+            "34(1-2):123-138",
+            seen="secondary",
+        ),
+        "Boschloo's test": Source(
+            text="Boschloo RD (1970), Raised conditional level of significance for the 2 x 2-table "
+            "when testing the equality of two probabilities, Statistica Neerlandica 24(1):1-9",
+            seen="secondary",
+        ),
+        "permutation log-rank test (Mantel's chi-square)": Source(
+            text="Mantel N (1966), Evaluation of survival data and two new rank order statistics "
+            "arising in its consideration, Cancer Chemother Rep 50(3):163-170; Fisher RA (1935), "
+            "The Design of Experiments (permutation)",
+            seen="secondary",
+        ),
+        "permutation log-rank test (scores)": Source(
+            text="Hothorn T, Hornik K, van de Wiel MA, Zeileis A (2008), Implementing a class of "
+            "permutation tests: the coin package, Journal of Statistical Software 28(8):1-23",
+            doi="10.18637/jss.v028.i08",
+            seen="secondary",
+        ),
+        "permutation Gray's test": Source(
+            text="Gray RJ (1988), A class of K-sample tests for comparing the cumulative incidence "
+            "of a competing risk, Annals of Statistics 16(3):1141-1154; Fisher RA (1935), The "
+            "Design of Experiments (permutation)",
+            seen="secondary",
+        ),
+        "permutation test of ranks": Source(
+            text="Hothorn T, Hornik K, van de Wiel MA, Zeileis A (2008), Implementing a class of "
+            "permutation tests: the coin package, Journal of Statistical Software 28(8):1-23; "
+            "Wilcoxon F (1945), Biometrics Bulletin 1(6):80-83",
+            doi="10.18637/jss.v028.i08",
+            seen="secondary",
+        ),
+        "beta product": Source(
+            text="Fay MP, Brittain EH, Proschan MA (2013), Pointwise confidence intervals for a "
+            "survival distribution with small samples or heavy censoring, Biostatistics "
+            "14(4):723-736",
+            doi="10.1093/biostatistics/kxt016",
+            seen="secondary",
+        ),
+        "beta-binomial posterior": Source(
+            text="Gelman A, Carlin JB, Stern HS, Dunson DB, Vehtari A, Rubin DB (2013), Bayesian "
+            "Data Analysis, third edition, CRC Press, chapter 2",
+            seen="secondary",
+        ),
+        "ratio of Poisson rates": Source(
+            text="Przyborowski J, Wilenski H (1940), Homogeneity of results in testing samples "
+            "from Poisson series, Biometrika 31(3-4):313-323",
+            seen="secondary",
+        ),
+        "exact conditional": Source(
+            text="Przyborowski J, Wilenski H (1940), Homogeneity of results in testing samples "
+            "from Poisson series, Biometrika 31(3-4):313-323; Clopper CJ, Pearson ES (1934), Biometrika "
+            "26(4):404-413",
+            seen="secondary",
+        ),
+        "tipping point": Source(
+            text="Yan X, Lee S, Li N (2009), Missing data handling methods in medical device "
+            "clinical trials, Journal of Biopharmaceutical Statistics 19(6):1085-1098",
+            seen="secondary",
+        ),
+        "holm": Source(
+            text="Holm S (1979), A simple sequentially rejective multiple test procedure, "
+            "Scandinavian Journal of Statistics 6(2):65-70",
+            seen="secondary",
+        ),
+        "hochberg": Source(
+            text="Hochberg Y (1988), A sharper Bonferroni procedure for multiple tests of "
+            "significance, Biometrika 75(4):800-802",
+            seen="secondary",
+        ),
+        "fixed sequence": Source(
+            text="Maurer W, Hothorn LA, Lehmacher W (1995), Multiple comparisons in drug clinical "
+            "trials and preclinical assays: a-priori ordered hypotheses, in: Biometrie in der "
+            "chemisch-pharmazeutischen Industrie 6, Fischer, Stuttgart",
+            seen="secondary",
+        ),
     }
 )
 """The source of each method, variance and interval that a result can name."""

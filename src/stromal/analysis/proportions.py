@@ -5,15 +5,28 @@ from __future__ import annotations
 from math import sqrt
 from typing import Literal, get_args
 
-from stromal.analysis.distributions import beta_quantile, check_confidence, normal_quantile
+from stromal.analysis.distributions import (
+    beta_quantile,
+    beta_tail,
+    binomial_mass,
+    check_confidence,
+    find_root,
+    normal_quantile,
+)
 from stromal.analysis.estimate import Estimate
 from stromal.core import UsageError
 
 __all__ = ["ProportionInterval", "estimate_proportion"]
 
-ProportionInterval = Literal["clopper-pearson", "wilson", "wald"]
+ProportionInterval = Literal["clopper-pearson", "wilson", "wald", "jeffreys", "mid-p"]
 
-_NAMES = {"clopper-pearson": "Clopper-Pearson", "wilson": "Wilson", "wald": "Wald"}
+_NAMES = {
+    "clopper-pearson": "Clopper-Pearson",
+    "wilson": "Wilson",
+    "wald": "Wald",
+    "jeffreys": "Jeffreys",
+    "mid-p": "mid-p",
+}
 
 
 def estimate_proportion(
@@ -29,7 +42,12 @@ def estimate_proportion(
        correction.
     4. `wald`: p plus and minus the normal quantile times the standard error, cut to [0, 1]. With
        no success, or with n, it has no width, and the note says so.
-    5. Without participants nothing is estimable, and the note says so.
+    5. `jeffreys`: equal tails of the beta distribution with shapes `successes + 1/2` and
+       `n - successes + 1/2`; with no success the lower limit is 0, with n successes the upper
+       limit is 1, and the other limit keeps its one tail.
+    6. `mid-p`: as Clopper-Pearson, but what was observed counts half in each tail. Coverage is
+       near to what is named, not at least that.
+    7. Without participants nothing is estimable, and the note says so.
 
     Parameters
     ----------
@@ -48,7 +66,7 @@ def estimate_proportion(
 
     References
     ----------
-    Clopper and Pearson (1934), Wilson (1927), Brown, Cai and DasGupta (2001).
+    Clopper and Pearson (1934), Wilson (1927), Brown, Cai and DasGupta (2001), Lancaster (1961).
 
     Examples
     --------
@@ -114,4 +132,35 @@ def _wald(x: int, n: int, confidence: float) -> tuple[float, float]:
     return max(0.0, p - half), min(1.0, p + half)
 
 
-_BOUNDS = {"clopper-pearson": _clopper_pearson, "wilson": _wilson, "wald": _wald}
+def _jeffreys(x: int, n: int, confidence: float) -> tuple[float, float]:
+    tail = (1 - confidence) / 2
+    low = 0.0 if x == 0 else beta_quantile(x + 0.5, n - x + 0.5, tail)
+    high = 1.0 if x == n else beta_quantile(x + 0.5, n - x + 0.5, 1 - tail)
+    return low, high
+
+
+def _mid_p(x: int, n: int, confidence: float) -> tuple[float, float]:
+    """Find where half of what was observed and all beyond it make up one tail."""
+    tail = (1 - confidence) / 2
+    low, high = 0.0, 1.0
+    if x > 0:  # P(X >= x) - P(X = x) / 2 grows with p
+        low = find_root(lambda p: _at_least(x, n, p) - binomial_mass(x, n, p) / 2 - tail, 0.0, 1.0)
+    if x < n:  # P(X <= x) - P(X = x) / 2 falls with p
+        high = find_root(
+            lambda p: 1 - _at_least(x + 1, n, p) - binomial_mass(x, n, p) / 2 - tail, 0.0, 1.0
+        )
+    return low, high
+
+
+def _at_least(x: int, n: int, p: float) -> float:
+    """Give the probability of x successes or more of n."""
+    return 1.0 if x == 0 else 1.0 - beta_tail(x, n - x + 1, p)
+
+
+_BOUNDS = {
+    "clopper-pearson": _clopper_pearson,
+    "wilson": _wilson,
+    "wald": _wald,
+    "jeffreys": _jeffreys,
+    "mid-p": _mid_p,
+}

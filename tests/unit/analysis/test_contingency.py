@@ -108,5 +108,5 @@ def test_yates_is_for_two_by_two():
 
 
 def test_an_unknown_test_is_refused():
-    with pytest.raises(UsageError, match="fisher, chi-square"):
-        compare_counts({"a": (1, 2), "b": (1, 2)}, test="barnard")
+    with pytest.raises(UsageError, match="fisher, boschloo"):
+        compare_counts({"a": (1, 2), "b": (1, 2)}, test="freeman-halton")

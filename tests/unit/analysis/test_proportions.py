@@ -5,7 +5,7 @@ import pytest
 from stromal.analysis import citations, estimate_proportion
 from stromal.core import UsageError
 
-INTERVALS = ("clopper-pearson", "wilson", "wald")
+INTERVALS = ("clopper-pearson", "wilson", "wald", "jeffreys", "mid-p")
 
 
 @pytest.mark.by_hand
@@ -102,3 +102,28 @@ def test_a_confidence_outside_its_range_is_refused(confidence):
 def test_an_unknown_interval_is_refused():
     with pytest.raises(UsageError, match="clopper-pearson, wilson, wald"):
         estimate_proportion(1, 6, interval="exact", confidence=0.95)
+
+
+@pytest.mark.reference
+def test_jeffreys_of_two_in_nine():
+    # R: qbeta(c(.025, .975), 2.5, 7.5)
+    e = estimate_proportion(2, 9, interval="jeffreys", confidence=0.95)
+    assert (e.low, e.high) == pytest.approx((0.049301922976594, 0.543824433119347), abs=1e-12)
+
+
+@pytest.mark.by_hand
+def test_mid_p_by_hand():
+    # 1 of 2: P(X = 2) + P(X = 1) / 2 = p^2 + p (1 - p) = p, so the limits are .025 and .975;
+    # 0 of 9: half of (1 - p)^9 is .025
+    e = estimate_proportion(1, 2, interval="mid-p", confidence=0.95)
+    assert (e.low, e.high) == pytest.approx((0.025, 0.975), rel=1e-12)
+    none = estimate_proportion(0, 9, interval="mid-p", confidence=0.95)
+    assert (none.low, none.high) == pytest.approx((0, 1 - 0.05 ** (1 / 9)), rel=1e-12)
+
+
+def test_mid_p_lies_inside_clopper_pearson_and_mirrors():
+    for x in range(10):
+        exact = estimate_proportion(x, 9, interval="clopper-pearson", confidence=0.9)
+        e, other = (estimate_proportion(k, 9, interval="mid-p", confidence=0.9) for k in (x, 9 - x))
+        assert exact.low <= e.low <= e.value <= e.high <= exact.high
+        assert (other.low, other.high) == pytest.approx((1 - e.high, 1 - e.low), abs=1e-12)
