@@ -81,10 +81,10 @@ def prepare_model(
         raise UsageError("there are no participants; a model needs times to an event")
     read = read_covariates(frame, covariates, references=references, missing=missing)
     used = frame.filter(pl.Series(read.kept))
+    codes, levels = code_columns(used, strata, what="a stratum")
     if set(strata) & set(covariates):
         both = ", ".join(sorted(set(strata) & set(covariates)))
         raise UsageError(f"{both} is a covariate and a stratum; it can be only one of them")
-    codes, levels = code_columns(used, strata, what="a stratum")
     check_varies(read, codes)
     weighted = "case_weight" in used.columns
     grouped = cluster or ("participant_id" if weighted else None)
