@@ -124,6 +124,14 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Withheld:
+    """Something that is not shown, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Computed:
     """What an analysis gives of the participants it is of, or of those of one subgroup.
 
@@ -131,6 +139,8 @@ class Computed:
     ----------
     groups, comparisons, contrasts, models, tables
         The numbers.
+    withheld
+        What these data do not determine, and why.
     note
         What a reader must know.
     """
@@ -140,6 +150,7 @@ class Computed:
     contrasts: tuple[Contrast, ...] = ()
     models: tuple[ModelFit, ...] = ()
     tables: tuple[Shown, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
     note: str = ""
 
 
@@ -189,14 +200,6 @@ class Range:
     low: float
     high: float
     over: str
-
-
-@dataclass(frozen=True)
-class Withheld:
-    """Something that is not shown, and why."""
-
-    what: str
-    why: str
 
 
 @dataclass(frozen=True)
