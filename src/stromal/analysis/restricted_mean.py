@@ -206,7 +206,7 @@ def _contrast(
         events=(a.events or 0) + (b.events or 0),
         variance="Greenwood",
         day=a.day,
-        note="; ".join(filter(None, (note, _SCALE if ratio else ""))),
+        note="; ".join(filter(None, (note, _SCALE if ratio and value is not None else ""))),
     )
     return Contrast(measure, first, second, estimate, p, _TEST)
 

@@ -38,6 +38,7 @@ from validation.reference.survival_specs import (
     add_weights,
     columns_of,
     outcomes_of,
+    plain,
     read_formula,
 )
 
@@ -48,7 +49,8 @@ def by_stratum(outcomes, group):
     """Give outcomes by the name that R gives the stratum."""
     if group in {None, "1"}:
         return {"all": outcomes}
-    return {f"{group}={label}": part for label, part in split_outcomes(outcomes, by=group).items()}
+    parts = split_outcomes(outcomes, by=group)
+    return {f"{group}={plain(label)}": part for label, part in parts.items()}
 
 
 def groups_of(spec):
@@ -177,9 +179,12 @@ def rmst(case, data):
     parts = by_stratum(outcomes, spec["group"])
     means = [estimate_restricted_mean(parts[name], **asked) for name in values["groups"]]
     first = values["groups"][0].split("=", 1)[1]
+    labels = {plain(label): label for label in split_outcomes(outcomes, by=spec["group"])}
     difference, ratio = compare_restricted_means(
-        outcomes, by=spec["group"], reference=first, **asked
+        outcomes, by=spec["group"], reference=labels[first], **asked
     )[:2]
+    if ratio.estimate.value is None:
+        raise AssertionError(f"no restricted mean: {ratio.estimate.note}")
     return {
         "groups": values["groups"],
         "rmst": [e.value for e in means],

@@ -4,10 +4,17 @@ import re
 
 import polars as pl
 
-from stromal.analysis import compare_survival, counting_process, estimate_at, state_history
+from stromal.analysis import (
+    compare_survival,
+    counting_process,
+    estimate_at,
+    state_history,
+    times_to_event,
+)
 from stromal.analysis.cox import check_proportional_hazards, estimate_concordance, fit_cox
 from stromal.analysis.cox_curves import estimate_baseline_hazard, predict_survival
 from stromal.analysis.fine_gray import estimate_subdistribution_hazard, fit_fine_gray
+from stromal.analysis.landmark import take_landmark
 from stromal.analysis.multistate import estimate_occupation
 from stromal.analysis.recurrent import estimate_mean_events
 from validation.reference.survival_specs import (
@@ -79,25 +86,28 @@ def cox_outcomes(data, formula, terms, weight=None):
 
 
 def landmark(case, data):
-    """Read the recipe of the call: who is there, what had happened to them, and when time begins.
+    """Read from the call whose exposure and its day make the groups, as in `da==1 & ta<=100`.
 
     The endpoint and the covariates beside it are those that the data set's cases use throughout.
     """
-    there, name, expression = re.search(
-        r"subset ([^;]+);\s*(\w+) = ([^(;]+)", case["r_call"]
-    ).groups()
-    columns = columns_of(case)
-    time, day = columns["time"], case["spec"]["landmark"]
-    kept = data.filter(read_expression(there)).with_columns(
-        (pl.col(time) - day).alias(time), read_expression(expression).cast(pl.Int64).alias(name)
+    happened, when = re.search(r"(\w+)==1 & (\w+)<=", case["r_call"]).groups()
+    columns, day = columns_of(case), case["spec"]["landmark"]
+    exposure = pl.when(pl.col(happened) == 1).then(pl.col(when)).alias("exposure_day")
+    covariates = ("exposed", "g2", "g3")[: len(case["values"]["coef"])]
+    asked = [columns["time"], columns["status"], *covariates[1:]]
+    kept = data.with_columns(exposure).drop_nulls(asked).select(*asked, "exposure_day")
+    outcomes = times_to_event(
+        kept,
+        time=columns["time"],
+        status=columns["status"],
+        **mark_events(data, columns["status"]),
     )
-    covariates = (name, "g2", "g3")[: len(case["values"]["coef"])]
-    outcomes = outcomes_of(kept, time, columns["status"], columns=covariates)
-    fit = fit_cox(outcomes, covariates=covariates, ties="efron", confidence=0.95)
+    followed = take_landmark(outcomes, day=day, exposure_day="exposure_day")
+    fit = fit_cox(followed, covariates=covariates, ties="efron", confidence=0.95)
     return {
-        "n": len(outcomes.frame),
-        "n_gvhd": int(outcomes.frame[name].sum()),
-        "logrank_chisq": compare_survival(outcomes, by=name).statistic,
+        "n": len(followed.frame),
+        "n_gvhd": int(followed.frame["exposed"].sum()),
+        "logrank_chisq": compare_survival(followed, by="exposed").statistic,
         "coef": fit.coefficients["coefficient"].to_list(),
         "se": fit.coefficients["standard_error"].to_list(),
     }

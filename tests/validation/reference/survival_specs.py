@@ -47,7 +47,7 @@ def read_expression(text):
     """Read an expression of R over columns, such as `da==1 & ta<=100`."""
     for theirs, ours in (("%%", "%"), ("==", "="), ("&", " AND "), ("|", " OR "), ('"', "'")):
         text = text.replace(theirs, ours)
-    return pl.sql_expr(text)
+    return pl.sql_expr(re.sub(r"\blog\(", "ln(", text))
 
 
 def add_weights(data, weights):
@@ -55,6 +55,13 @@ def add_weights(data, weights):
     recipe = weights.split(",")[0].split(";")[0].strip()
     numbered = data.with_columns(pl.int_range(1, pl.len() + 1).cast(pl.Float64).alias("i"))
     return data.with_columns(numbered.select(read_expression(recipe).alias("w_"))["w_"])
+
+
+def add_status(data, status):
+    """Give the column of a status, made where the case writes an expression such as `cr!=0`."""
+    if status in data.columns:
+        return data, status
+    return data.with_columns(read_expression(status).alias("status_")), "status_"
 
 
 def mark_events(data, status, cause=None):
@@ -71,6 +78,7 @@ def mark_events(data, status, cause=None):
 
 def outcomes_of(data, time, status, *, cause=None, entry=None, weight=None, columns=()):
     """Make outcomes of the columns that are used, without the rows that miss one."""
+    data, status = add_status(data, status)
     used = [name for name in (time, status, entry, weight, *columns) if name is not None]
     kept = data.select(list(dict.fromkeys(used))).drop_nulls()
     return times_to_event(
@@ -85,7 +93,8 @@ def outcomes_of(data, time, status, *, cause=None, entry=None, weight=None, colu
 
 def periods_of(data, formula, *, participant, columns=(), weight=None):
     """Make periods of the columns that are used; a participant is the cluster or the id."""
-    start, stop, status = formula.start, formula.time, formula.status
+    data, status = add_status(data, formula.status)
+    start, stop = formula.start, formula.time
     used = [start, stop, status, *columns, *([weight] if weight else [])]
     ids = [] if participant is None else [participant]
     kept = data.select(list(dict.fromkeys([*used, *ids]))).drop_nulls()
@@ -116,9 +125,10 @@ def spell_terms(data, formula, names=None):
         if name in data.columns and data[name].dtype.is_numeric():
             columns[name] = data[name].cast(pl.Float64)
             continue
-        term = max((t for t in formula.terms if name.startswith(t)), key=len)
+        bare = name.replace(" ", "")
+        term = max((t for t in formula.terms if bare.startswith(t.replace(" ", ""))), key=len)
         column = re.fullmatch(r"(?:as\.)?(?:factor)\((.*)\)", term)
-        if name == term:
+        if bare == term.replace(" ", ""):
             columns[name] = data.select(read_expression(re.sub(r"^I\((.*)\)$", r"\1", term)))
             columns[name] = columns[name].to_series().cast(pl.Float64)
         else:
@@ -126,6 +136,14 @@ def spell_terms(data, formula, names=None):
             columns[name] = (level == name[len(term) :].lower()).cast(pl.Float64)
     spelt = {f"x{i}_": series for i, series in enumerate(columns.values())}
     return data.with_columns(**spelt), tuple(spelt)
+
+
+def plain(label):
+    """Write the label of a group as R does: a whole number without decimals."""
+    try:
+        return f"{float(label):g}"
+    except ValueError:
+        return label
 
 
 def columns_of(case):
