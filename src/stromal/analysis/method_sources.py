@@ -235,6 +235,11 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             "Journal of Statistics 15(3):209-225",
             seen="secondary",
         ),
+        "Poisson rates": Source(
+            text="Lawless JF (1987), Negative binomial and mixed Poisson regression, Canadian "
+            "Journal of Statistics 15(3):209-225",
+            seen="secondary",
+        ),
         "random-effects model": Source(
             text="Laird NM, Ware JH (1982), Random-effects models for longitudinal data, "
             "Biometrics 38(4):963-974",
@@ -328,8 +333,8 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
         ),
         "exact conditional": Source(
             text="Przyborowski J, Wilenski H (1940), Homogeneity of results in testing samples "
-            "from Poisson series, Biometrika 31(3-4):313-323; Clopper CJ, Pearson ES (1934), Biometrika "
-            "26(4):404-413",
+            "from Poisson series, Biometrika 31(3-4):313-323; Clopper CJ, Pearson ES (1934), "
+            "Biometrika 26(4):404-413",
             seen="secondary",
         ),
         "tipping point": Source(
