@@ -25,6 +25,9 @@ __all__ = [
 ]
 
 
+_FEW = 8  # levels that are compared one by one sooner than looked up
+
+
 @dataclass(frozen=True)
 class Ordered:
     """Participants of one group, sorted by day.
@@ -111,13 +114,15 @@ def group_times(
     status = code_status(frame, of)
     day, order, entry, late = _sorted_days(frame)
     labels, group = _code(frame.select(by))
+    if not strata and not late.size:
+        nobody = (late, np.empty(0, np.int64), np.zeros(2, np.int64))
+        return Grouped(day, status[order], group[order], np.array([0, day.size]), labels, nobody)
     group, status = group[order], status[order]
-    places = np.arange(day.size)
-    segment, segments = np.zeros(day.size, dtype=np.int64), 1
-    if strata:
-        combined, segment = _code(frame.select(strata))
-        segment, segments = segment[order], max(len(combined), 1)
-        places = order_of(segment.copy())
+    combined, segment = (
+        _code(frame.select(strata)) if strata else (("",), np.zeros(day.size, dtype=np.int64))
+    )
+    segment, segments = segment[order], max(len(combined), 1)
+    places = order_of(segment.copy())
     starts = _starts(segment, segments)
     enter = np.empty(0, dtype=np.int64)
     if late.size:
@@ -202,8 +207,6 @@ def _check_column(frame: pl.DataFrame, column: str) -> None:
 def _sorted_days(frame: pl.DataFrame) -> tuple[Floats, Codes, Floats, Floats]:
     """Give joined days, the places they come from, and entries in that order and sorted."""
     day = frame["day"].cast(pl.Float64).to_numpy()
-    if not np.isfinite(day).all():
-        raise UsageError("a time to an event is not a finite number; every day needs a value")
     order = order_of(days_as_keys(day))
     day = day[order]
     if "entry" not in frame.columns:
@@ -230,6 +233,14 @@ def _starts(segment: Codes, segments: int) -> Codes:
 
 def _code(columns: pl.DataFrame) -> tuple[tuple[str, ...], Codes]:
     """Give the distinct rows, in sorted order, labels and numbers."""
+    if columns.width == 1:
+        column = columns.to_series()
+        distinct = column.unique().sort()
+        if distinct.len() <= _FEW:
+            codes = np.zeros(column.len(), dtype=np.int64)
+            for number in range(1, distinct.len()):
+                codes += number * (column == distinct[number]).to_numpy()
+            return tuple(str(value) for value in distinct), codes
     levels = columns.unique().sort(columns.columns)
     codes = columns.join(
         levels.with_row_index("__code__"), on=columns.columns, how="left", maintain_order="left"

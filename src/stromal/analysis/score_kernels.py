@@ -15,6 +15,7 @@ from stromal.core.jit import inlined, kernel
 
 __all__ = ["score_fleming_harrington", "score_gray", "score_logrank", "solve_scores"]
 
+_Y, _S, _AFTER, _F, _H = range(5)  # at risk, event-free before and after, incidence, h
 _ZERO = 1e-9  # of the largest: below it a variance or a pivot is rounding
 
 
@@ -90,7 +91,11 @@ def score_fleming_harrington(
                         expected[segment, w, k] += weight[w] * (d * (at_risk[k] / y))
                     for v in range(weights):
                         both = weight[w] * weight[v] * spread
-                        _spread_hypergeometric(both, y, at_risk, covariance[segment, w, v])
+                        for k in range(n_groups):
+                            share = both * (at_risk[k] / y)
+                            covariance[segment, w, v, k, k] += share
+                            for m in range(n_groups):
+                                covariance[segment, w, v, k, m] -= share * (at_risk[m] / y)
                 survival *= (y - d) / y
             for k in range(n_groups):
                 at_risk[k] -= tally[2, k]
@@ -154,44 +159,47 @@ def score_gray(
     covariance = np.zeros((segments, n_groups, n_groups), dtype=np.float64)
     tally = np.zeros((3, n_groups), dtype=np.float64)
     state = np.zeros((5, n_groups), dtype=np.float64)
-    at_risk, free, after, incidence = state[0], state[1], state[2], state[3]
+    at_risk = state[_Y]
     pull = np.zeros((n_groups, n_groups), dtype=np.float64)
     cross = np.zeros((n_groups, n_groups), dtype=np.float64)
     square = np.zeros(n_groups, dtype=np.float64)
     for segment in range(segments):
         i, stop = starts[segment], starts[segment + 1]
         _count_groups(group, i, stop, at_risk)
-        free[:], incidence[:], cross[:], square[:], pooled = 1.0, 0.0, 0.0, 0.0, 0.0
-        sums = (cross, square, covariance[segment])
+        state[_S], state[_F], cross[:], square[:], pooled = 1.0, 0.0, 0.0, 0.0, 0.0
         while i < stop:
             i = _take_day(day, status, group, i, stop, tally)
             d, others, several = 0.0, 0.0, 0
             for k in range(n_groups):
                 d += tally[0, k]
                 others += tally[1, k]
-                several += at_risk[k] > 0
+                several += state[_Y, k] > 0
             if d == 0 and others == 0:
                 for k in range(n_groups):
-                    at_risk[k] -= tally[2, k]
+                    state[_Y, k] -= tally[2, k]
                 continue
             weight = (1 - pooled) ** rho if rho != 0 else 1.0
-            h = _expect(d, weight, state, expected[segment]) if d > 0 else 0.0
+            h = _expect(d, weight, state, expected, segment) if d > 0 else 0.0
             for r in range(n_groups):
                 observed[segment, r] += weight * tally[0, r]
-                gone = tally[0, r] + tally[1, r]
-                after[r] = free[r] * (at_risk[r] - gone) / at_risk[r] if gone > 0 else free[r]
+                left = state[_Y, r] - tally[0, r] - tally[1, r]
+                state[_AFTER, r] = state[_S, r]
+                if left < state[_Y, r]:
+                    state[_AFTER, r] = state[_S, r] * left / state[_Y, r]
             if several > 1:  # with one group left nothing more varies
                 if d > 0:
-                    _pull_groups(weight, h, state[4], pull)
-                    _grow(d / (h * (1 - pooled)) if pooled != 1 else np.nan, pull, sums)
+                    _pull_groups(weight, h, state, pull)
+                    growth = d / (h * (1 - pooled)) if pooled != 1 else np.nan
+                    _grow(growth, pull, cross, square, covariance, segment)
                     pooled += d / h
-                    _spread_events(d, h, pooled, state, pull, sums)
-                _spread_competing(pooled, state, tally[1], square)
+                    _spread_events(d, h, pooled, state, pull, cross, square, covariance, segment)
+                if others > 0:
+                    _spread_competing(pooled, state, tally, square)
             for r in range(n_groups):
                 if tally[0, r] > 0:
-                    incidence[r] += free[r] * tally[0, r] / at_risk[r]
-                free[r] = after[r]
-                at_risk[r] -= tally[2, r]
+                    state[_F, r] += state[_S, r] * tally[0, r] / state[_Y, r]
+                state[_S, r] = state[_AFTER, r]
+                state[_Y, r] -= tally[2, r]
         for k in range(n_groups):
             for j in range(k):
                 covariance[segment, k, j] = covariance[segment, j, k]
@@ -294,16 +302,6 @@ def _weigh(survival: float, powers: Floats, weight: Floats) -> None:
 
 
 @inlined
-def _spread_hypergeometric(spread: float, y: float, at_risk: Floats, covariance: Floats) -> None:
-    """Add a day's covariance of the groups' events."""
-    for k in range(at_risk.size):
-        share = at_risk[k] / y
-        covariance[k, k] += spread * share
-        for j in range(at_risk.size):
-            covariance[k, j] -= spread * share * at_risk[j] / y
-
-
-@inlined
 def _count_groups(group: Codes, start: int, stop: int, at_risk: Floats) -> None:
     """Count each group's participants of a segment into `at_risk`."""
     at_risk[:] = 0.0
@@ -328,33 +326,35 @@ def _take_day(day: Floats, status: Codes, group: Codes, i: int, stop: int, tally
 
 
 @inlined
-def _expect(d: float, weight: float, state: Floats, expected: Floats) -> float:
+def _expect(d: float, weight: float, state: Floats, expected: Floats, segment: int) -> float:
     """Share d events, weighted, in proportion to R_k; leave h_k in the state and give h."""
-    at_risk, free, incidence, full = state[0], state[1], state[3], state[4]
+    n_groups = state.shape[1]
     h, total = 0.0, 0.0
-    for k in range(at_risk.size):
-        full[k] = at_risk[k] / free[k] if at_risk[k] > 0 else 0.0
-        h += full[k]
-        total += full[k] * (1 - incidence[k])
-    for k in range(at_risk.size):
-        expected[k] += weight * (d * (full[k] * (1 - incidence[k]) / total))
+    for k in range(n_groups):
+        state[_H, k] = state[_Y, k] / state[_S, k] if state[_Y, k] > 0 else 0.0
+        h += state[_H, k]
+        total += state[_H, k] * (1 - state[_F, k])
+    for k in range(n_groups):
+        expected[segment, k] += weight * (d * (state[_H, k] * (1 - state[_F, k]) / total))
     return h
 
 
 @inlined
-def _pull_groups(weight: float, h: float, full: Floats, pull: Floats) -> None:
+def _pull_groups(weight: float, h: float, state: Floats, pull: Floats) -> None:
     """Fill `pull` with the weighted h_k (1[k=r] - h_r / h)."""
-    for k in range(full.size):
-        share = weight * full[k] / h
-        for r in range(full.size):
-            pull[k, r] = -share * full[r]
-        pull[k, k] = share * (h - full[k])
+    n_groups = state.shape[1]
+    for k in range(n_groups):
+        share = weight * state[_H, k] / h
+        for r in range(n_groups):
+            pull[k, r] = -share * state[_H, r]
+        pull[k, k] = share * (h - state[_H, k])
 
 
 @inlined
-def _grow(growth: float, pull: Floats, sums: tuple[Floats, Floats, Floats]) -> None:
+def _grow(
+    growth: float, pull: Floats, cross: Floats, square: Floats, covariance: Floats, segment: int
+) -> None:
     """Let C grow by `growth` times `pull`, and bring the sums up to date."""
-    cross, square, covariance = sums
     n_groups = square.size
     for k in range(n_groups):
         for j in range(k, n_groups):
@@ -362,7 +362,7 @@ def _grow(growth: float, pull: Floats, sums: tuple[Floats, Floats, Floats]) -> N
             for r in range(n_groups):
                 one, other = growth * pull[k, r], growth * pull[j, r]
                 more += one * cross[j, r] + other * cross[k, r] + one * other * square[r]
-            covariance[k, j] += more
+            covariance[segment, k, j] += more
     for k in range(n_groups):
         for r in range(n_groups):
             cross[k, r] += growth * pull[k, r] * square[r]
@@ -375,30 +375,30 @@ def _spread_events(
     pooled: float,
     state: Floats,
     pull: Floats,
-    sums: tuple[Floats, Floats, Floats],
+    cross: Floats,
+    square: Floats,
+    covariance: Floats,
+    segment: int,
 ) -> None:
     """Add the variance of a day's d events under equality to the sums."""
-    cross, square, covariance = sums
-    at_risk, free, after = state[0], state[1], state[2]
-    n_groups = at_risk.size
+    n_groups = square.size
     for r in range(n_groups):
-        if d > 0 and at_risk[r] > 0:
-            ties = 1 - (d - 1) / (h * free[r] - 1) if d > 1 else 1.0
-            unit = ties * free[r] * d / (h * at_risk[r])
-            later = 1 - (1 - pooled) / after[r] if after[r] > 0 else 0.0
+        if state[_Y, r] > 0:
+            ties = 1 - (d - 1) / (h * state[_S, r] - 1) if d > 1 else 1.0
+            unit = ties * state[_S, r] * d / (h * state[_Y, r])
+            later = 1 - (1 - pooled) / state[_AFTER, r] if state[_AFTER, r] > 0 else 0.0
             for k in range(n_groups):
                 for j in range(k, n_groups):
-                    covariance[k, j] += unit * pull[k, r] * pull[j, r]
+                    covariance[segment, k, j] += unit * pull[k, r] * pull[j, r]
                 cross[k, r] += unit * later * pull[k, r]
             square[r] += unit * later * later
 
 
 @inlined
-def _spread_competing(pooled: float, state: Floats, competing: Floats, square: Floats) -> None:
+def _spread_competing(pooled: float, state: Floats, tally: Floats, square: Floats) -> None:
     """Add the variance of a day's competing events to the sums."""
-    at_risk, free, after = state[0], state[1], state[2]
-    for r in range(at_risk.size):
-        if competing[r] > 0 and after[r] > 0:
-            unit = (free[r] / at_risk[r]) ** 2 * tied_variance(competing[r], at_risk[r])
-            later = (1 - pooled) / after[r]
-            square[r] += unit * later * later
+    for r in range(square.size):
+        if tally[1, r] > 0 and state[_AFTER, r] > 0:
+            spread = tied_variance(tally[1, r], state[_Y, r])
+            later = (1 - pooled) / state[_AFTER, r] * (state[_S, r] / state[_Y, r])
+            square[r] += spread * later * later
