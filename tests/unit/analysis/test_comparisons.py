@@ -18,6 +18,7 @@ BOTH = (compare_survival, compare_incidence)
         ([5, 5, 5, 5], "EEEE", "AABB", "events to spare"),
         ([1, 2, 8, 9], "CCEE", "AABB", "events to spare"),
         ([], "", "", "0 group, two or more"),
+        ([0, 0, 0, 0], "CCCC", "AABB", "no events"),
     ],
 )
 def test_what_cannot_be_computed_has_a_reason(make_outcomes, compare, days, marks, arms, reason):
@@ -50,6 +51,18 @@ def test_a_group_without_events_is_compared(make_outcomes, compare):
     result = compare(make_outcomes([1, 2, 3, 9, 9, 9], "EEECCC", arm="AAABBB"))
     assert result.groups["events"].to_list() == [3, 0]
     assert 0 < result.p_value < 0.05
+
+
+@pytest.mark.by_hand
+def test_an_arm_of_one_participant_is_compared(make_outcomes):
+    # B expects 1/3 on day 1 and 1/2 on day 2, where its own event comes: 1 - 5/6 over
+    # 1/3 x 2/3 + 1/2 x 1/2; without competing events Gray's score is the same
+    outcomes = make_outcomes([1, 2, 3], "EEC", arm="ABA")
+    logrank, gray = (compare(outcomes) for compare in BOTH)
+    assert logrank.groups["expected"].to_list() == pytest.approx([7 / 6, 5 / 6], abs=1e-15)
+    assert logrank.statistic == pytest.approx((1 / 6) ** 2 / (2 / 9 + 1 / 4), rel=1e-13)
+    assert gray.groups["expected"].to_list() == pytest.approx([7 / 6, 5 / 6], abs=1e-15)
+    assert gray.statistic is not None
 
 
 @pytest.mark.by_hand

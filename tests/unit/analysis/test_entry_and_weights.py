@@ -255,3 +255,18 @@ def test_logit_and_arcsine_limits_of_an_incidence(make_outcomes, interval):
         angle = np.arcsin(np.sqrt(p)) + np.array([-1, 1]) * z * se / (2 * np.sqrt(p * (1 - p)))
         expected = np.sin(np.clip(angle, 0, np.pi / 2)) ** 2
     assert [row["low"], row["high"]] == pytest.approx(list(expected), rel=1e-12)
+
+
+def test_everybody_censored_at_zero_has_had_nothing(make_outcomes):
+    outcomes = make_outcomes([0, 0, 0], "CCC")
+    row = survival_of(outcomes).frame.row(0, named=True)
+    assert (row["at_risk"], row["estimate"], row["standard_error"]) == (3, 1.0, 0.0)
+    for variance in ("cmprsk", "greenwood", IJ):
+        row = incidence_of(outcomes, variance=variance).frame.row(0, named=True)
+        assert (row["estimate"], row["standard_error"], row["event_free"]) == (0.0, 0.0, 1.0)
+
+
+def test_one_participant_has_a_curve(make_outcomes):
+    row = survival_of(make_outcomes([4], "E")).frame.row(0, named=True)
+    assert (row["estimate"], row["standard_error"]) == (0.0, None)
+    assert survival_of(make_outcomes([4], "E", case_weight=[2])).frame["estimate"].to_list() == [0]
