@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check format docs validation clean
 
 demo: $(READY)
 	$(BIN)/stromal demo studies --output demo
@@ -20,6 +20,9 @@ check: $(READY)
 	$(BIN)/pytest -q -n 2
 	@# an index out of bounds shows only where kernels are not compiled
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n 2 tests/properties/test_kernels.py tests/unit/simulate
+
+validation: $(READY)
+	$(BIN)/python tests/validation/make_survival_page.py
 
 docs: $(READY)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -81,7 +81,7 @@ def tell_kind(kind, cases, rows):
         off = magnitude(max(one.absolute for one in found if one.tolerance == DEFAULT))
         lines.append(
             f"| `{case['id']}` | `{call}` | `{case['dataset']}` | {n} | {events} | {numbers} | "
-            f"{off} | {DEFAULT:g} |"
+            f"{off} | {power(DEFAULT)} |"
         )
     return "\n".join([*lines, ""])
 
@@ -89,6 +89,11 @@ def tell_kind(kind, cases, rows):
 def magnitude(difference):
     """Round a difference up to a power of ten, 1e-12 being the least that is told."""
     return f"1e{max(-12, math.ceil(math.log10(difference)))}" if difference > 0 else "1e-12"
+
+
+def power(tolerance):
+    """Write a tolerance as 1e-8."""
+    return f"{tolerance:.0e}".replace("e-0", "e-")
 
 
 def count_events(case):
@@ -117,7 +122,7 @@ def tell_exceptions(cases, rows):
     for (kind, name), (tolerance, why) in TOLERANCES.items():
         found = [one for case in cases if case["kind"] == kind for one in rows[case["id"]]]
         off = magnitude(max((one.absolute for one in found if one.name == name), default=0.0))
-        lines.append(f"| {METHODS[kind].title} | `{name}` | {off} | {tolerance:g} | {why} |")
+        lines.append(f"| {METHODS[kind].title} | `{name}` | {off} | {power(tolerance)} | {why} |")
     lines += [
         f"| {METHODS[kind].title} | `{name}` | not compared | | {why} |"
         for (kind, name), (_, why) in NOT_COMPARED.items()

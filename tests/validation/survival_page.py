@@ -166,8 +166,9 @@ digits). Numbers and data are not part of the project; where they are absent the
 and this page is what it gave.
 
 **Tolerance.** A number agrees where it is off by at most 1e-8 of itself plus 1e-12; exceptions
-are listed. The differences below are absolute and rounded up to a power of ten, so that the page
-does not depend on the machine.
+are listed (their tolerance is of the number, or absolute below 1). The differences below are
+absolute and rounded up to a power of ten, 1e-12 being the least, so that the page does not depend
+on the machine.
 
 **In all:** {cases} cases of {kinds} kinds, {numbers} numbers compared, none outside its
 tolerance.

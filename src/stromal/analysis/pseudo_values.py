@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
 import polars as pl
 
+from stromal.analysis.covariates import (
+    Covariates,
+    Missing,
+    References,
+    check_varies,
+    read_covariates,
+)
 from stromal.analysis.distributions import check_confidence
 from stromal.analysis.influence import Days, arrange_days, differentiate, leave_out
 from stromal.analysis.intervals import Floats
@@ -97,15 +105,17 @@ def pseudo_values(
     )
 
 
-def fit_pseudo_values(
+def fit_pseudo_values(  # noqa: PLR0913
     outcomes: TimeToEvent,
     *,
     days: tuple[float, ...],
     of: str,
     method: PseudoMethod,
-    covariates: tuple[str, ...],
+    covariates: Sequence[str],
     link: PseudoLink,
     confidence: float,
+    references: References | None = None,
+    missing: Missing = "refuse",
 ) -> ModelFit:
     """Regress an estimate on covariates through its pseudo-values.
 
@@ -123,8 +133,9 @@ def fit_pseudo_values(
         Times to an event with the covariates as columns of numbers.
     days, of, method
         As in `pseudo_values`.
-    covariates
-        Columns. A category is given as columns of 0 and 1.
+    covariates, references, missing
+        Columns; those of text become one term a value other than the reference
+        (`read_covariates`). Who misses one and is left out still counts for the estimate.
     link, confidence
         The scale of the coefficients, and the coverage of their limits.
 
@@ -136,8 +147,8 @@ def fit_pseudo_values(
     Raises
     ------
     UsageError
-        The link is not known or not one for `of`, a covariate is missing, is no number or varies
-        with the others, or as in `pseudo_values`.
+        The link is not known or not one for `of`, a covariate is missing, does not vary or is
+        determined by others, or as in `pseudo_values`.
 
     References
     ----------
@@ -146,11 +157,15 @@ def fit_pseudo_values(
     _check_link(link, of)
     check_confidence(confidence)
     frame = pseudo_values(outcomes, days=days, of=of, method=method)
-    terms, design = _design(outcomes.frame, covariates, days)
-    cluster = np.repeat(np.arange(outcomes.frame.height), len(days))
-    fitted = _estimate_equations(frame["pseudo_value"].to_numpy(), design, cluster, link)
+    read = read_covariates(outcomes.frame, covariates, references=references, missing=missing)
+    check_varies(read, None)
+    terms, design = _design(read, days)
+    response = frame["pseudo_value"].to_numpy()[np.repeat(read.kept, len(days))]
+    cluster = np.repeat(np.arange(int(read.kept.sum())), len(days))
+    fitted = _estimate_equations(response, design, cluster, link)
     coefficient = np.asarray(fitted.params, dtype=np.float64)
     covariance = np.asarray(fitted.cov_params(), dtype=np.float64)
+    told = f"{of} on {', '.join(f'day {day:g}' for day in days)}, link {link}"
     scales = {"identity": "difference", "log": "ratio", "log-log": "subdistribution hazard ratio"}
     return ModelFit(
         method=f"pseudo-value regression ({method})",
@@ -165,11 +180,11 @@ def fit_pseudo_values(
             logarithms=link != "identity",
         ),
         covariance=covariance,
-        n=outcomes.frame.height,
-        events=int(_arrange(outcomes, of)[0].mine.sum()),
+        n=int(read.kept.sum()),
+        events=_count_events(outcomes, of, read),
         confidence=confidence,
         converged=bool(getattr(fitted, "converged", True)),
-        note=f"{of} on {', '.join(f'day {day:g}' for day in days)}, link {link}",
+        note="; ".join(filter(None, (told, read.note))),
     )
 
 
@@ -220,6 +235,12 @@ def _chosen(frame: pl.DataFrame, of: str) -> pl.Expr:
     return pl.when(status == "censored").then(status).otherwise(happened)
 
 
+def _count_events(outcomes: TimeToEvent, of: str, read: Covariates) -> int:
+    """Count the events of the participants that a regression uses."""
+    happened = outcomes.frame.select(_chosen(outcomes.frame, of).alias("status"))["status"]
+    return int((happened.filter(pl.Series(read.kept)) == "event").sum())
+
+
 def _check_days(data: Days, asked: Floats) -> None:
     """Refuse days on which the estimate does not stand."""
     if asked.size == 0 or not (asked >= 0).all() or not np.isfinite(asked).all():
@@ -242,30 +263,13 @@ def _check_link(link: str, of: str) -> None:
         )
 
 
-def _design(
-    frame: pl.DataFrame, covariates: tuple[str, ...], days: tuple[float, ...]
-) -> tuple[tuple[str, ...], Floats]:
+def _design(covariates: Covariates, days: tuple[float, ...]) -> tuple[tuple[str, ...], Floats]:
     """Give the terms and the design: an intercept a day, then the covariates."""
-    for name in covariates:
-        if name not in frame.columns:
-            raise UsageError(f"there is no covariate {name!r}; there are {frame.columns}")
-        numbers = frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean
-        if not numbers or frame[name].is_null().any():
-            raise UsageError(
-                f"covariate {name!r} is missing for somebody or is not a number; leave them out, "
-                "and give a category as columns of 0 and 1"
-            )
-    values = frame.select(pl.col(covariates).cast(pl.Float64)).to_numpy()
     several = len(days) > 1
     names = tuple(f"intercept day {day:g}" if several else "intercept" for day in days)
-    own = np.tile(np.eye(len(days)), (frame.height, 1))
-    design = np.hstack([own, np.repeat(values, len(days), axis=0)])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
-        raise UsageError(
-            f"the covariates {', '.join(covariates)} determine one another or do not vary; leave "
-            "one out"
-        )
-    return (*names, *covariates), design
+    own = np.tile(np.eye(len(days)), (covariates.columns.shape[0], 1))
+    design = np.hstack([own, np.repeat(covariates.columns, len(days), axis=0)])
+    return (*names, *covariates.terms), design
 
 
 def _estimate_equations(response: Floats, design: Floats, cluster: Codes, link: str) -> Any:  # noqa: ANN401

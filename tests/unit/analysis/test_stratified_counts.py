@@ -76,6 +76,21 @@ def test_exact_odds_ratio_of_the_smallest_table():
     assert even.low == pytest.approx(1 / even.high)
 
 
+@pytest.mark.by_hand
+def test_exact_odds_ratio_meets_its_equations():
+    # 7 of 10 against 2 of 11: given 9 responders in all, P(k) is as C(10, k) C(11, 9 - k) ratio^k
+    found = estimate_odds_ratio({"a": (7, 3), "b": (2, 9)}, confidence=0.95).estimate
+
+    def chances(ratio):
+        terms = [math.comb(10, k) * math.comb(11, 9 - k) * ratio**k for k in range(10)]
+        return [term / sum(terms) for term in terms]
+
+    mean = sum(k * chance for k, chance in enumerate(chances(found.value)))
+    assert mean == pytest.approx(7, abs=1e-10)
+    assert sum(chances(found.high)[:8]) == pytest.approx(0.025, abs=1e-10)
+    assert sum(chances(found.low)[7:]) == pytest.approx(0.025, abs=1e-10)
+
+
 def test_exact_odds_ratio_carries_fishers_p():
     found = estimate_odds_ratio(STRATA["young"], confidence=0.95)
     assert found.p_value == compare_counts(STRATA["young"], test="fisher").p_value

@@ -26,6 +26,7 @@ from stromal.analysis.cumulative_hazard import estimate_cumulative_hazard
 from stromal.analysis.fixed_time import compare_at_day
 from stromal.analysis.logrank import score_weighted_logrank
 from stromal.analysis.max_combo import compare_max_combo, score_weighted_survival
+from stromal.analysis.permutation import count_arrangements, permute_survival
 from stromal.analysis.pseudo_values import fit_pseudo_values, pseudo_values
 from stromal.analysis.restricted_mean import compare_restricted_means, estimate_restricted_mean
 from stromal.analysis.stratified_counts import (
@@ -170,6 +171,39 @@ def fh_maxcombo(case, data):
         "max_abs_z": result.statistic,
         "p_two_sided": result.p_value,
     }
+
+
+def exact_logrank(case, data):
+    """Permute scores and Mantel's chi-square; the sign of Z is that of the first group's sum."""
+    spec, values = case["spec"], case["values"]
+    by = spec["group"]
+    outcomes = outcomes_of(data, spec["time"], spec["status"], columns=[by])
+    linear = permute_survival(outcomes, by=by, statistic="scores")
+    scores = score_participants(outcomes)
+    first = (outcomes.frame[by].cast(pl.String) == linear.groups["group"][0]).to_numpy()
+    z = math.copysign(math.sqrt(linear.statistic), (scores[first] - scores.mean()).sum())
+    found = {
+        "Z": z,
+        "Z_coin": z,
+        "p_exact": linear.p_value,
+        "p_coin_exact": linear.p_value,
+        "p_asymptotic": math.erfc(abs(z) / math.sqrt(2)),
+        "scores": scores,
+        "n_perm": count_arrangements((tuple(linear.groups["n"].to_list()),)),
+    }
+    if "p_perm_chisq" in values:
+        found["p_perm_chisq"] = permute_survival(outcomes, by=by, statistic="chi-square").p_value
+        found["chisq_survdiff"] = compare_survival(outcomes, by=by).statistic
+    return found
+
+
+def score_participants(outcomes):
+    """Give each participant's cumulative hazard up to the own day, less 1 for an event."""
+    curve = estimate_survival(outcomes, interval="plain", confidence=0.95)
+    hazard = estimate_cumulative_hazard(curve).select("day", "estimate")
+    event = (outcomes.frame["status"] == "event").cast(pl.Float64).to_numpy()
+    own = outcomes.frame.select("day").join(hazard, on="day", how="left", maintain_order="left")
+    return own["estimate"].to_numpy() - event
 
 
 def rmst(case, data):
@@ -387,6 +421,7 @@ KINDS = {
     "km_weighted": km,
     "logrank": logrank,
     "fh_maxcombo": fh_maxcombo,
+    "exact_logrank": exact_logrank,
     "rmst": rmst,
     "fixed_time_test": fixed_time_test,
     "cuminc": cuminc,

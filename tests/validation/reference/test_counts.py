@@ -24,11 +24,3 @@ def test_fisher_of_the_founding_studies(reference_json):
     counts = {"msc": (t["ai"], t["n1i"] - t["ai"]), "control": (t["ci"], t["n2i"] - t["ci"])}
     p = compare_counts(counts, test="fisher").p_value
     assert p == pytest.approx(case["fisher"]["p"], rel=1e-13)
-
-
-def test_fisher_of_the_survival_set(reference_json):
-    # r_call: fisher.test(matrix(c(7, 2, 3, 9), 2)), filled by column
-    cases = [c for c in reference_json("survival.json")["cases"] if c["kind"] == "tables"]
-    assert [case["id"] for case in cases] == ["fisher_mh"]
-    p = compare_counts({"1": (7, 3), "2": (2, 9)}, test="fisher").p_value
-    assert p == pytest.approx(cases[0]["values"]["fisher_p"], rel=1e-13)
