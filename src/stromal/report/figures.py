@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from stromal.analysis.estimate import Curve, Estimate, count_at_risk
 from stromal.analysis.results import Group, Result
-from stromal.report.numbers import as_duration, as_interval, as_percent
+from stromal.report.measures import MEANS, as_value, scale_of
+from stromal.report.numbers import as_duration, as_interval, as_number, as_percent
 from stromal.report.svg import clean
 from stromal.report.text import has_interval
 from stromal.report.timeline_layout import fit_text, spread, text_width, wrap_text
@@ -59,6 +60,12 @@ SETTINGS: dict[str, Any] = {
 """How every figure is written: its type, its ink, its lines."""
 _WIDTH, _LEFT, _RIGHT = 7.4, 0.85, 1.75  # inches
 _ROW = 0.175
+_FROM_ZERO = ("Aalen-Johansen", *MEANS)
+_UPRIGHT = {
+    "survival": "Without the event, %",
+    "state occupation": "In the state, %",
+    "current survival": "Well at that time, %",
+}
 
 
 def plot_curves(result: Result, *, data: str | None, anchor: str) -> str | None:
@@ -93,6 +100,7 @@ def plot_curves(result: Result, *, data: str | None, anchor: str) -> str | None:
     named = sorted({e.day for group in groups for e in group.estimates if e.day is not None})
     end = max([g.curve.last_day or 0 for g in groups if g.curve is not None] + [*named, 1.0])
     unit, length = _unit(end)
+    rise = _rise(groups)
     below = 0.55 + _ROW * (2 * len(groups) + 1)
     height = 2.75 + below
     with cast("Any", mpl).rc_context({**SETTINGS, "svg.hashsalt": f"curves {result.id}"}):
@@ -104,13 +112,29 @@ def plot_curves(result: Result, *, data: str | None, anchor: str) -> str | None:
         ))  # fmt: skip
         _stamp(axes, data)
         for index, group in enumerate(groups):
-            _draw_curve(axes, group, index, end, length)
-        _label_ends(axes, groups, end, length)
+            _draw_curve(axes, group, index, end, (length, rise))
+        _label_ends(axes, groups, end, (length, rise))
         ticks = _ticks(end / length)
-        _dress(axes, result, ticks, end / length, f"{unit} from {anchor}")
+        _dress(axes, ticks, end / length, f"{unit} from {anchor}")
+        _dress_upright(axes, result, groups, rise)
         times = [0.0, *named] if data == "reconstruction" else [tick * length for tick in ticks]
         _write_at_risk(axes, groups, times, length, height - below - 0.12)
         return as_svg(figure, f"c-{result.id}", _described(result, groups))
+
+
+def _rise(groups: Sequence[Group]) -> float:
+    """Give the height of 1 on the axis: 100 for a probability, less for a mean number."""
+    if not _of_means(groups):
+        return 100.0
+    curves = [group.curve.frame["estimate"] for group in groups if group.curve is not None]
+    tops = [float(values.max() or 0.0) for values in curves]  # pyright: ignore[reportArgumentType]
+    tops += [e.high or 0.0 for group in groups for e in group.estimates]
+    return 98.0 / (max(tops) or 1.0)
+
+
+def _of_means(groups: Sequence[Group]) -> bool:
+    """Whether curves are of mean numbers of events, which are no probabilities."""
+    return any(group.curve is not None and group.curve.method in MEANS for group in groups)
 
 
 def _unit(days: float) -> tuple[str, float]:
@@ -129,35 +153,45 @@ def _ticks(end: float) -> list[float]:
 
 def _steps(curve: Curve, end: float, column: str) -> tuple[list[float], list[float]]:
     """Give a step function from day 0 to its last day, where a value is known."""
-    start = 1.0 if "Kaplan" in curve.method else 0.0
-    days, values = [0.0], [start]
+    first = curve.frame["day"][0] if curve.frame.height else None
+    begins = 0.0 if curve.method in _FROM_ZERO else 1.0
+    days, values = ([], []) if first is not None and first <= 0 else ([0.0], [begins])
     for day, value in curve.frame.select("day", column).iter_rows():
         if value is not None:
             days.append(float(day))
             values.append(float(value))
+    if not days:
+        return [], []
     over = curve.frame.height > 0 and curve.frame["event_free"][-1] == 0
     last = end if over else min(end, float(curve.last_day or 0.0))
     return [*days, max(last, days[-1])], [*values, values[-1]]
 
 
-def _draw_curve(axes: Any, group: Group, index: int, end: float, length: float) -> None:  # noqa: ANN401
-    """Draw one group."""
+def _draw_curve(
+    axes: Any,  # noqa: ANN401
+    group: Group,
+    index: int,
+    end: float,
+    units: tuple[float, float],
+) -> None:
+    """Draw one group; `units` are the days of one of the axis, and the height of 1."""
     curve = group.curve
     if curve is None:
         return
+    length, rise = units
     colour, line = COLOURS[index % 6], _LINES[index % 6]
     days, values = _steps(curve, end, "estimate")
-    axes.step([d / length for d in days], [100 * v for v in values], where="post", color=colour,
+    axes.step([d / length for d in days], [rise * v for v in values], where="post", color=colour,
               linestyle=line, linewidth=1.7, zorder=4)  # fmt: skip
-    _draw_bounds(axes, group, index, end, length)
+    _draw_bounds(axes, group, index, end, units)
     low_days, low = _steps(curve, end, "low")
     high_days, high = _steps(curve, end, "high")
     if len(low_days) > 2 and low_days == high_days:
-        axes.fill_between([d / length for d in low_days], [100 * v for v in low],
-                          [100 * v for v in high], step="post", color=colour, alpha=0.13,
+        axes.fill_between([d / length for d in low_days], [rise * v for v in low],
+                          [rise * v for v in high], step="post", color=colour, alpha=0.13,
                           linewidth=0, zorder=2)  # fmt: skip
     censored = curve.frame.filter(curve.frame["censored"] > 0).select("day", "estimate")
-    marks = [(d / length, 100 * v) for d, v in censored.iter_rows() if v is not None]
+    marks = [(d / length, rise * v) for d, v in censored.iter_rows() if v is not None]
     if marks:
         axes.plot([x for x, _ in marks], [y for _, y in marks], linestyle="none", marker="|",
                   markersize=7, markeredgewidth=1.2, color=colour, zorder=5)  # fmt: skip
@@ -166,27 +200,40 @@ def _draw_curve(axes: Any, group: Group, index: int, end: float, length: float) 
             continue
         x = (estimate.day + (index - 0.5) * 0.008 * end) / length
         if estimate.low is not None and estimate.high is not None:
-            axes.plot([x, x], [100 * estimate.low, 100 * estimate.high], color=colour,
+            axes.plot([x, x], [rise * estimate.low, rise * estimate.high], color=colour,
                       linewidth=1.0, zorder=5, clip_on=False)  # fmt: skip
-        axes.plot([x], [100 * estimate.value], marker="o", markersize=4.5, color=colour,
+        axes.plot([x], [rise * estimate.value], marker="o", markersize=4.5, color=colour,
                   markeredgecolor="white", markeredgewidth=0.7, zorder=6,
                   clip_on=False)  # fmt: skip
 
 
-def _draw_bounds(axes: Any, group: Group, index: int, end: float, length: float) -> None:  # noqa: ANN401
+def _draw_bounds(
+    axes: Any,  # noqa: ANN401
+    group: Group,
+    index: int,
+    end: float,
+    units: tuple[float, float],
+) -> None:
     """Draw the curves of the earliest and of the latest days, lighter than the curve itself."""
+    length, rise = units
     for bound in group.bounds:
         days, values = _steps(bound.curve, end, "estimate")
-        axes.step([d / length for d in days], [100 * v for v in values], where="post",
+        axes.step([d / length for d in days], [rise * v for v in values], where="post",
                   color=COLOURS[index % 6], linewidth=0.9, alpha=0.55, zorder=3)  # fmt: skip
 
 
-def _label_ends(axes: Any, groups: Sequence[Group], end: float, length: float) -> None:  # noqa: ANN401
+def _label_ends(
+    axes: Any,  # noqa: ANN401
+    groups: Sequence[Group],
+    end: float,
+    units: tuple[float, float],
+) -> None:
     """Write each group's name at the end of its curve, the names apart from each other."""
+    length, rise = units
     ends: list[float] = []
     for index, group in enumerate(groups):  # of equal ends the first group's name stands higher
-        values = [1.0] if group.curve is None else _steps(group.curve, end, "estimate")[1]
-        ends.append(100 * values[-1] - 0.001 * index)
+        values = [] if group.curve is None else _steps(group.curve, end, "estimate")[1]
+        ends.append(rise * (values[-1] if values else 1.0) - 0.001 * index)
     room = _RIGHT * 72 - 14
     names = [
         wrap_text(group.label if len(groups) > 1 else f"n = {group.n}", 9.0, room, lines=3)
@@ -199,15 +246,29 @@ def _label_ends(axes: Any, groups: Sequence[Group], end: float, length: float) -
                       fontweight="bold", linespacing=1.05, annotation_clip=False)  # fmt: skip
 
 
-def _dress(axes: Any, result: Result, ticks: list[float], end: float, label: str) -> None:  # noqa: ANN401
-    """Label the axes."""
+def _dress(axes: Any, ticks: list[float], end: float, label: str) -> None:  # noqa: ANN401
+    """Label the axis of days."""
     axes.set_xlim(0, max(end, ticks[-1]))
-    axes.set_ylim(0, 102)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_yticks([0, 25, 50, 75, 100])
     axes.set_xlabel(label, labelpad=2)
-    what = "Without the event, %" if result.kind == "survival" else "With the event, %"
-    axes.set_ylabel(what)
+
+
+def _dress_upright(
+    axes: Any,  # noqa: ANN401
+    result: Result,
+    groups: Sequence[Group],
+    rise: float,
+) -> None:
+    """Label the upright axis: per cent of a probability, or a mean number."""
+    axes.set_ylim(0, 102)
+    if _of_means(groups):
+        steps = _ticks(102 / rise) if 102 / rise > 1 else [0.0, 0.25, 0.5, 0.75, 1.0]
+        ticks = [step for step in steps if step * rise <= 102]
+        axes.set_yticks([step * rise for step in ticks], [f"{step:g}" for step in ticks])
+        axes.set_ylabel("Mean number of events")
+    else:
+        axes.set_yticks([0, 25, 50, 75, 100])
+        axes.set_ylabel(_UPRIGHT.get(result.kind, "With the event, %"))
     axes.yaxis.set_label_coords(-36 / 72 / (_WIDTH - _LEFT - _RIGHT), 0.5)
     axes.grid(axis="y", color="#ececec", linewidth=0.7, zorder=0)
     axes.set_axisbelow(True)
@@ -247,7 +308,7 @@ def _stamp(axes: Any, data: str | None) -> None:  # noqa: ANN401
 
 
 def plot_estimates(result: Result, *, data: str | None) -> str | None:
-    """Draw every estimate of an analysis as a point with its interval, one line each.
+    """Draw every probability of an analysis as a point with its interval, one line each.
 
     Returns
     -------
@@ -259,6 +320,7 @@ def plot_estimates(result: Result, *, data: str | None) -> str | None:
         for group in result.groups
         for estimate in group.estimates
         if estimate.value is not None and has_interval(estimate)
+        if scale_of(estimate) == "percent"
     ]
     if len(rows) < 2:
         return None
@@ -316,7 +378,12 @@ def plot_thumbnail(result: Result, *, data: str | None) -> str | None:
         An SVG element; None where the analysis has neither.
     """
     curves = [group for group in result.groups if group.curve is not None and group.n]
-    rows = [(g, e) for g in result.groups for e in g.estimates if e.value is not None]
+    rows = [
+        (g, e)
+        for g in result.groups
+        for e in g.estimates
+        if e.value is not None and scale_of(e) == "percent"
+    ]
     if not curves and not rows:
         return None
     with cast("Any", mpl).rc_context({**SETTINGS, "svg.hashsalt": f"thumbnail {result.id}"}):
@@ -337,12 +404,15 @@ def _small_curves(axes: Any, groups: Sequence[Group]) -> None:  # noqa: ANN401
     """Draw curves without bands and numbers."""
     end = max([g.curve.last_day or 0 for g in groups if g.curve is not None] + [1.0])
     for index, group in enumerate(groups):
-        _draw_curve(axes, group, index, end, _unit(end)[1])
+        _draw_curve(axes, group, index, end, (_unit(end)[1], _rise(groups)))
     ticks = _ticks(end / _unit(end)[1])
     axes.set_xlim(0, end / _unit(end)[1])
     axes.set_ylim(0, 102)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_yticks([0, 50, 100])
+    if _of_means(groups):
+        axes.set_yticks([0, 98], ["0", as_number(98 / _rise(groups), 2)])
+    else:
+        axes.set_yticks([0, 50, 100])
     axes.text(1, 0.03, _unit(end)[0], transform=axes.transAxes, ha="right", fontsize=8)
 
 
@@ -371,7 +441,7 @@ def _described(result: Result, groups: Sequence[Group]) -> str:
     parts = [
         f"{group.label}, n = {group.n}: "
         + ", ".join(
-            (f"{as_duration(e.day)} " if e.day is not None else "") + as_percent(e.value)
+            (f"{as_duration(e.day)} " if e.day is not None else "") + as_value(e.value, scale_of(e))
             for e in group.estimates
         )
         for group in groups

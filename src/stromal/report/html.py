@@ -23,6 +23,7 @@ from stromal.report.design_tables import show_design
 from stromal.report.figures import STAMPS
 from stromal.report.flow import trace_flow
 from stromal.report.numbers import as_date, as_day, as_number, as_range
+from stromal.report.result_tables import tabulate_multiplicity
 from stromal.report.results import show_result
 from stromal.report.safety import tabulate_chains, tabulate_events
 from stromal.report.sources import cite, list_sources
@@ -222,6 +223,7 @@ def _tables(view: StudyView, *, named: bool) -> dict[str, Table | None]:
         "infusions": tables.tabulate_infusions(view) if named else None,
         "events": tabulate_events(view) if has_rows else None,
         "chains": tabulate_chains(view, individual=named) if has_rows else None,
+        "multiplicity": tabulate_multiplicity(view.results),
         "printed": tables.tabulate_printed(view),
         "reconciled": tables.tabulate_reconciled(view) if named else None,
         "record_findings": tables.tabulate_findings(

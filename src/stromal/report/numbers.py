@@ -6,6 +6,7 @@ from datetime import date
 
 __all__ = [
     "DASH",
+    "SPACE",
     "as_cells",
     "as_count",
     "as_date",

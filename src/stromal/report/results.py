@@ -12,11 +12,24 @@ from stromal.analysis.results import Group, Result
 from stromal.protocol.analyses import SummaryAnalysis
 from stromal.protocol.endpoints import EventCountEndpoint
 from stromal.report.figures import plot_curves, plot_estimates
-from stromal.report.numbers import DASH, as_duration, as_interval, as_percent
+from stromal.report.forest import plot_model, plot_subgroups
+from stromal.report.measures import as_limits, as_value, scale_of
+from stromal.report.numbers import DASH, as_duration
+from stromal.report.result_tables import (
+    tabulate_contrasts,
+    tabulate_estimand,
+    tabulate_means,
+    tabulate_models,
+    tabulate_posteriors,
+    tabulate_shown,
+    tabulate_subgroups,
+    trimmed,
+)
 from stromal.report.sources import Cited, cite
 from stromal.report.tables import Table
 from stromal.report.text import (
     BOUNDS,
+    UNTESTED,
     describe_comparison,
     describe_headline,
     describe_median,
@@ -33,17 +46,43 @@ __all__ = ["ResultBlock", "show_result", "unit_of"]
 
 @dataclass(frozen=True)
 class ResultBlock:
-    """One analysis, ready to be written."""
+    """One analysis, ready to be written.
+
+    Parameters
+    ----------
+    result
+        The analysis.
+    definition, headline, lines, sources, as_written
+        Texts.
+    estimand
+        Its attributes, which stand above the numbers.
+    table
+        The estimates.
+    beside
+        What stands beside them: means, posteriors, contrasts, models, other tables.
+    figure, figure_caption
+        The curves or the estimates.
+    forests
+        Figures of models and of subgroups, each with its caption.
+    subgroups
+        The analysis in parts of its set.
+    excluded, excluded_table
+        Whom it leaves out, by reason and by name.
+    """
 
     result: Result
     definition: str
     headline: str
+    estimand: Table | None
     table: Table | None
+    beside: tuple[Table, ...]
     lines: tuple[str, ...]
     sources: tuple[Cited, ...]
     as_written: str
     figure: Markup | None
     figure_caption: str
+    forests: tuple[tuple[Markup, str], ...]
+    subgroups: Table | None
     excluded: tuple[tuple[str, int], ...]
     excluded_table: Table | None
 
@@ -90,12 +129,16 @@ def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultB
         result=result,
         definition=spell_definition(view.protocol, result.definition),
         headline=describe_headline(result, unit),
+        estimand=tabulate_estimand(result),
         table=_table(result, unit),
+        beside=_beside(result),
         lines=tuple(_lines(result)),
         sources=tuple(cite(source) for source in result.sources),
         as_written=endpoint.as_written or "" if endpoint else "",
         figure=Markup(drawn) if drawn else None,  # noqa: S704  (our own, escaped)
         figure_caption=_caption(view, result, is_curve=is_curve) if drawn else "",
+        forests=_forests(result, view.data),
+        subgroups=tabulate_subgroups(result),
         excluded=tuple(reasons),
         excluded_table=Table("Left out of this analysis", ("Participant", "Because"), listed)
         if individual and listed
@@ -115,6 +158,8 @@ def _table(result: Result, unit: str) -> Table | None:
         columns = ("Group", "n", _summary_of(result), "All together")
         return _trimmed(Table("Result", columns, rows, frozenset({1})))
     estimates = [pair for group in result.groups for pair in _readings(group)]
+    if not estimates:
+        return None
     interval = next((e.interval_text for _, e in estimates), "Interval")
     method = next((e.method for _, e in estimates), "")
     if result.kind == "proportion":
@@ -124,7 +169,6 @@ def _table(result: Result, unit: str) -> Table | None:
         )
         columns = ("Group", "n", "With", "Proportion", interval, "Note")
         return _trimmed(Table(f"Result ({method})", columns, rows, frozenset({1, 2, 3, 4})))
-    what = "Without the event" if result.kind == "survival" else "With the event"
     rows = tuple(
         (
             g.label, str(g.n), _count(e.events), as_duration(e.day or 0.0), _count(e.at_risk),
@@ -132,8 +176,44 @@ def _table(result: Result, unit: str) -> Table | None:
         )
         for g, e in estimates
     )  # fmt: skip
+    what = _WHAT.get(result.kind, "With the event")
     columns = ("Group", "n", "Events", "After", "At risk", what, "Standard error", interval, "Note")
     return _trimmed(Table(f"Result ({method})", columns, rows, frozenset({1, 2, 3, 4, 5, 6, 7})))
+
+
+_WHAT = {
+    "survival": "Without the event",
+    "mean events": "Mean number of events",
+    "state occupation": "In the state",
+    "current survival": "Well at that time",
+}
+"""What a value of a curve is of."""
+
+
+def _beside(result: Result) -> tuple[Table, ...]:
+    """Tabulate what stands beside the estimates."""
+    found = [
+        tabulate_means(result),
+        tabulate_posteriors(result),
+        tabulate_contrasts(result),
+        *tabulate_models(result),
+        *[tabulate_shown(shown) for shown in result.tables],
+    ]
+    return tuple(table for table in found if table is not None)
+
+
+def _forests(result: Result, data: str | None) -> tuple[tuple[Markup, str], ...]:
+    """Draw models with several terms, and subgroups."""
+    found: list[tuple[str | None, str]] = []
+    for place, model in enumerate(result.models):
+        said = (
+            f"{result.label}, {model.method}. Squares are estimates, lines their "
+            f"{100 * model.confidence:g} % intervals; the broken line says no difference."
+        )
+        found.append((plot_model(result, model, place, data=data), said))
+    said = f"{result.label}, in all and by subgroup. {UNTESTED}"
+    found.append((plot_subgroups(result, data=data), said))
+    return tuple((Markup(drawn), said) for drawn, said in found if drawn)  # noqa: S704  (our own)
 
 
 def _summary_of(result: Result) -> str:
@@ -163,10 +243,7 @@ def _readings(group: Group) -> list[tuple[Group, Estimate]]:
 
 def _trimmed(table: Table) -> Table:
     """Drop a last column in which nothing stands."""
-    if any(row[-1] for row in table.rows):
-        return table
-    rows = tuple(row[:-1] for row in table.rows)
-    return Table(table.caption, table.columns[:-1], rows, table.numeric)
+    return trimmed(table, least=len(table.columns) - 1)
 
 
 def _count(count: int | None) -> str:
@@ -174,16 +251,19 @@ def _count(count: int | None) -> str:
 
 
 def _value(estimate: Estimate) -> str:
-    return as_percent(estimate.value)
+    return as_value(estimate.value, scale_of(estimate))
 
 
 def _error(estimate: Estimate) -> str:
     error = estimate.standard_error
-    return DASH if error is None or (not error and estimate.note) else as_percent(error)
+    missing = error is None or (not error and estimate.note)
+    return DASH if missing else as_value(error, scale_of(estimate))
 
 
 def _interval(estimate: Estimate) -> str:
-    return as_interval(estimate.low, estimate.high) if has_interval(estimate) else DASH
+    if not has_interval(estimate):
+        return DASH
+    return as_limits(estimate.low, estimate.high, scale_of(estimate))
 
 
 def _remark(estimate: Estimate) -> str:

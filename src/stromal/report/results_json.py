@@ -7,6 +7,7 @@ import math
 from datetime import date
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel
 
@@ -22,8 +23,9 @@ def results_to_json(view: StudyView, *, individual: bool = True) -> dict[str, An
     1. `stromal`, `study`, `protocol_version`, `data` (the kind of data), `data_cutoff` and whether
        the analysis is `locked` stand on top, so that no number travels without them;
        `records_checksum` is that of the locked records.
-    2. `results`: every analysis with its groups, estimates, curves and comparisons, unrounded. A
-       number that cannot be estimated is null.
+    2. `results`: every analysis with its groups, estimates, curves, comparisons, contrasts, models,
+       tables, subgroups and estimand, unrounded. A number that cannot be estimated is null.
+       `multiplicity`: the tests that share one error rate, `joined` how.
     3. `precision`, for a reconstruction: which digits are published. `printed`, `exposure`,
        `protocol_findings`, and the number of `record_findings`.
     4. `individuals`: derived rows, verdicts of screening, infusions, who is excluded from each set
@@ -45,6 +47,8 @@ def results_to_json(view: StudyView, *, individual: bool = True) -> dict[str, An
         "records_checksum": None if view.lock is None else view.lock.checksum,
         "participants": view.context.size,
         "results": [_result(result, shares=shares) for result in results.results],
+        "multiplicity": plain(results.multiplicity),
+        "joined": results.joined,
         "printed": plain(results.printed),
         "exposure": plain(view.exposure) if view.data != "reconstruction" else None,
         "protocol_findings": plain(view.protocol_findings),
@@ -83,14 +87,17 @@ def _result(result: Any, *, shares: bool) -> dict[str, Any]:  # noqa: ANN401
     content: dict[str, Any] = plain(result)
     if not shares:
         content["excluded"] = len(content["excluded"])
-        for group in content["groups"]:
+        parts = [content, *[subgroup["computed"] for subgroup in content["subgroups"]]]
+        for group in (group for part in parts for group in part["groups"]):
             group.pop("values")
     return content
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  (one return a type)
-    """Turn frames, dataclasses, models and dates into what JSON holds; NaN and infinity to null."""
+    """Turn frames, arrays, dataclasses, models and dates into JSON; NaN and infinity to null."""
     match value:
+        case np.ndarray():
+            return plain(cast("Any", value).tolist())
         case pl.DataFrame():
             return [plain(row) for row in value.to_dicts()]
         case BaseModel():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stromal.analysis.estimate import citations
 from stromal.analysis.method_sources import METHOD_SOURCES
-from stromal.analysis.results import Result
+from stromal.analysis.results import Computed, Result
 from stromal.core import Source
 from stromal.endpoints.describe import sources_of
 from stromal.report.view import StudyView
@@ -61,15 +61,36 @@ def list_sources(view: StudyView) -> list[tuple[str, list[Cited]]]:
 
 def _methods(result: Result) -> Iterable[Source]:
     """Give the sources of the methods that made a result."""
-    for group in result.groups:
-        for estimate in group.estimates:
+    yield from _of_computed(
+        Computed(result.groups, result.comparisons, result.contrasts, result.models, result.tables)
+    )
+    for subgroup in result.subgroups:
+        yield from _of_computed(subgroup.computed)
+
+
+def _of_computed(computed: Computed) -> Iterable[Source]:
+    """Give the sources of groups, comparisons, contrasts, models and tables."""
+    for group in computed.groups:
+        singles = (group.median, group.mean, group.posterior)
+        for estimate in (*group.estimates, *[single for single in singles if single is not None]):
             yield from citations(estimate)
         if group.curve is not None:
             yield from citations(group.curve)
         if group.rate is not None and group.rate.interval:
             yield METHOD_SOURCES[group.rate.interval]
-    for comparison in result.comparisons:
+    for comparison in computed.comparisons:
         yield from citations(comparison)
+    for contrast in computed.contrasts:
+        yield from citations(contrast.estimate)
+        yield from _known([contrast.test])
+    for model in computed.models:
+        yield from _known([model.method, model.ties, model.variance])
+    yield from _known([shown.method for shown in computed.tables])
+
+
+def _known(names: Iterable[str]) -> Iterable[Source]:
+    """Give the sources of those names that have one."""
+    return [METHOD_SOURCES[name] for name in names if name in METHOD_SOURCES]
 
 
 def _once(sources: Iterable[Source]) -> list[Source]:

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from stromal.analysis.estimate import Comparison, Estimate
+from dataclasses import replace
+
+from stromal.analysis.estimate import Comparison, Contrast, Estimate
+from stromal.analysis.models import ModelFit
 from stromal.analysis.rates import Rate, TimeInState
-from stromal.analysis.results import Group, Result, Results
+from stromal.analysis.results import Adjusted, Computed, Group, Result, Results
+from stromal.report.measures import (
+    Scale,
+    as_limits,
+    as_value,
+    as_value_with_error,
+    scale_of,
+    scale_of_contrast,
+)
 from stromal.report.numbers import (
     DASH,
     as_cells,
     as_day,
     as_duration,
-    as_interval,
     as_median,
     as_number,
     as_p,
     as_percent,
     as_range,
-    as_with_error,
 )
-from stromal.report.words import sentence
+from stromal.report.words import humanise, sentence
 
 __all__ = [
     "BOUNDS",
+    "UNTESTED",
+    "describe_adjusted",
     "describe_comparison",
+    "describe_contrast",
     "describe_estimate",
     "describe_group",
     "describe_headline",
+    "describe_mean",
     "describe_median",
+    "describe_posterior",
     "describe_rate",
     "describe_summary",
+    "describe_terms",
     "describe_time_in_state",
     "has_interval",
     "is_of_cells",
@@ -38,6 +53,11 @@ __all__ = [
 
 BOUNDS = {"low": "earliest days", "high": "latest days"}
 """The bounds of the days of a time to event, in words."""
+UNTESTED = (
+    "Subgroups describe. Nothing is tested here: that one has a larger number than another is no "
+    "evidence that they differ."
+)
+"""What stands with subgroups."""
 
 
 def describe_estimate(estimate: Estimate, n: int) -> str:
@@ -49,8 +69,8 @@ def describe_estimate(estimate: Estimate, n: int) -> str:
         return "not shown" if not estimate.note else estimate.note
     if estimate.day is None:
         counted = "" if estimate.events is None else f"{estimate.events} of {n}, "
-        return f"{counted}{as_percent(estimate.value)}"
-    return as_with_error(estimate.value, estimate.standard_error or None)
+        return f"{counted}{as_value(estimate.value, scale_of(estimate))}"
+    return as_value_with_error(estimate.value, estimate.standard_error or None, scale_of(estimate))
 
 
 def has_interval(estimate: Estimate) -> bool:
@@ -68,6 +88,10 @@ def describe_group(result: Result, group: Group, unit: str = "") -> str:
         parts.append(describe_rate(group.rate))
     if group.time_in_state is not None:
         parts.append(describe_time_in_state(group.time_in_state))
+    if group.mean is not None:
+        parts.append(describe_mean(group.mean))
+    if group.posterior is not None:
+        parts.append(describe_posterior(group.posterior))
     if group.median is not None and group.median.value is not None:
         parts.append(describe_median(group.median))
     return "; ".join(parts) or DASH
@@ -146,6 +170,73 @@ def describe_time_in_state(time: TimeInState) -> str:
     )
 
 
+def describe_mean(mean: Estimate) -> str:
+    """Say a restricted mean, or a mean time in a state, with its interval in days."""
+    until = "" if mean.day is None else f" up to {as_duration(mean.day)}"
+    if mean.value is None:
+        return f"mean{until} {mean.note or 'not shown'}"
+    said = f"mean {as_value(mean.value, 'days')}{until}"
+    if not has_interval(mean):
+        return said
+    return f"{said} ({as_limits(mean.low, mean.high, 'days')}; {mean.interval_text})"
+
+
+def describe_posterior(posterior: Estimate) -> str:
+    """Say a posterior mean with its interval and its prior."""
+    said = f"posterior mean {as_percent(posterior.value)}"
+    if has_interval(posterior):
+        said += (
+            f" ({as_limits(posterior.low, posterior.high, 'percent')}, "
+            f"{100 * posterior.confidence:g}\u00a0% {posterior.interval} interval)"
+        )
+    return said + (f"; {posterior.note}" if posterior.note else "")
+
+
+def describe_contrast(contrast: Contrast) -> str:
+    """Say a difference or a ratio with its interval and its test."""
+    estimate, scale = contrast.estimate, scale_of_contrast(contrast)
+    sign = "/" if scale == "ratio" else "−"
+    after = "" if estimate.day is None else f", {as_duration(estimate.day)}"
+    said = f"{sentence(contrast.measure)}{after} ({contrast.first} {sign} {contrast.second}): "
+    if estimate.value is None:
+        return said + (estimate.note or "not shown")
+    said += as_value(estimate.value, scale)
+    if has_interval(estimate):
+        said += f" ({as_limits(estimate.low, estimate.high, scale)}; {estimate.interval_text})"
+    if contrast.p_value is not None:
+        said += f", {as_p(contrast.p_value)}" + (f" ({contrast.test})" if contrast.test else "")
+    return said
+
+
+def describe_terms(model: ModelFit, *, tested: bool = True) -> list[tuple[str, str]]:
+    """Say each term of a model with its interval and, unless it is not tested, its p."""
+    told: list[tuple[str, str]] = []
+    for row in model.coefficients.iter_rows(named=True):
+        value = row["coefficient"] if model.scale == "difference" else row["ratio"]
+        if value is None:
+            told.append((row["term"], f"{model.scale} not estimable"))
+            continue
+        scale: Scale = "number" if model.scale == "difference" else "ratio"
+        said = f"{model.scale} {as_value(value, scale)}"
+        if row["low"] is not None or row["high"] is not None:
+            said += (
+                f" ({as_limits(row['low'], row['high'], scale)}; "
+                f"{100 * model.confidence:g}\u00a0% interval)"
+            )
+        told.append((row["term"], f"{said}, {as_p(row['p_value'])}" if tested else said))
+    return told
+
+
+def describe_adjusted(adjusted: Adjusted) -> str:
+    """Say a test among those that share an error rate."""
+    if adjusted.adjusted is None:
+        why = "not computable" if adjusted.p_value is None else "not reached"
+        return f"{adjusted.test}: {as_p(adjusted.p_value)}, adjusted: {why}"
+    verdict = "at most alpha" if adjusted.significant else "above alpha"
+    said = as_p(adjusted.adjusted)
+    return f"{adjusted.test}: {as_p(adjusted.p_value)}, adjusted {said} ({verdict})"
+
+
 def describe_median(median: Estimate) -> str:
     """Say a median time with its interval in days."""
     said = f"median {as_day(median.value)}"
@@ -158,9 +249,13 @@ def describe_median(median: Estimate) -> str:
 def describe_comparison(comparison: Comparison) -> str:
     """Say a test with its p value, such as `Fisher's exact test: p = 0.067`."""
     said = f"{sentence(comparison.method)}: {as_p(comparison.p_value)}"
-    if comparison.statistic is not None:
-        df = f" on {comparison.df} df" if comparison.df is not None else ""
-        said += f" (chi-square {as_number(comparison.statistic)}{df})"
+    if comparison.statistic is not None and comparison.df is not None:
+        said += f" (chi-square {as_number(comparison.statistic)} on {comparison.df} df)"
+    elif comparison.statistic is not None:
+        what = "largest |Z|" if comparison.method == "max-combo test" else "statistic"
+        said += f" ({what} {as_number(comparison.statistic)})"
+    if comparison.strata:
+        said += f", stratified by {', '.join(comparison.strata)}"
     return said
 
 
@@ -170,7 +265,8 @@ def describe_headline(result: Result, unit: str = "") -> str:
     The label of the analysis is not part of it.
     """
     groups = [group for group in result.groups if describe_group(result, group) != DASH]
-    if not groups:
+    others = _others(result)
+    if not groups and not others:
         why = result.withheld[0].why if result.withheld else "nobody has a result"
         return f"Not shown: {why}."
     several = len(groups) > 1
@@ -178,7 +274,7 @@ def describe_headline(result: Result, unit: str = "") -> str:
         (f"{group.label}: " if several else "") + describe_group(result, group, unit)
         for group in groups
     ]
-    said = f"{'; '.join(told)}."
+    said = " ".join(f"{part}." for part in ["; ".join(told), *others] if part)
     interval = next(
         (e for group in groups for e in group.estimates if has_interval(e)),
         None,
@@ -193,26 +289,91 @@ def describe_headline(result: Result, unit: str = "") -> str:
     return said
 
 
+def _others(result: Result) -> list[str]:
+    """Say contrasts, or else the terms of models; no more than a reader takes in at a glance."""
+    told = [describe_contrast(contrast) for contrast in result.contrasts]
+    if not told:
+        told = [
+            f"{term}: {said}" for model in result.models for term, said in describe_terms(model)
+        ]
+    if not told:
+        told = [shown.said.removesuffix(".") for shown in result.tables if shown.said]
+        told = [] if result.groups else told
+    more = [f"{len(told) - _FEW} more below"] if len(told) > _FEW else []
+    return [*told[:_FEW], *more]
+
+
+_FEW = 3
+
+
 def result_rows(results: Results) -> list[tuple[str, str, str, str]]:
     """Give every group of every analysis as a row: analysis, group, n, result.
 
-    What is withheld, and the tests, have rows of their own.
+    What is withheld, tests, contrasts, terms of models, subgroups and the tests that share an error
+    rate have rows of their own.
     """
     rows: list[tuple[str, str, str, str]] = []
     for result in results.results:
+        rows += [(result.label, "estimand", "", f"{a.name}: {a.said}") for a in result.estimand]
         rows += [
             (result.label, label, str(group.n), said)
             for group in result.groups
             for label, said in [(group.label, _with_method(result, group)), *_bounds(group)]
         ]
-        rows += [(result.label, "test", "", describe_comparison(c)) for c in result.comparisons]
+        rows += [(result.label, "test", "", _tested(c)) for c in result.comparisons]
+        rows += _beside(result)
         rows += [
             (result.label, "range", "", f"{r.statistic}: {as_range(r.low, r.high)} over {r.over}")
             for r in result.ranges
         ]
-        if not result.groups:
+        if not result.groups or result.estimand:
             rows += [(result.label, "", "", f"not shown: {w.why}") for w in result.withheld]
+    rows += [
+        (a.analysis, f"adjusted, {results.joined}", "", describe_adjusted(a))
+        for a in results.multiplicity
+    ]
     return rows
+
+
+def _tested(comparison: Comparison) -> str:
+    """Say a test with what limits it."""
+    said = describe_comparison(comparison)
+    return f"{said} ({comparison.note})" if comparison.note else said
+
+
+def _beside(result: Result) -> list[tuple[str, str, str, str]]:
+    """Give contrasts, models, tables and subgroups as rows."""
+    rows = [(result.label, "contrast", "", describe_contrast(c)) for c in result.contrasts]
+    for model in result.models:
+        rows += [
+            (result.label, f"{model.method}: {term}", str(model.n), said)
+            for term, said in describe_terms(model)
+        ]
+        if model.note:
+            rows.append((result.label, model.method, "", model.note))
+    rows += [(result.label, shown.title, "", shown.said) for shown in result.tables if shown.said]
+    for subgroup in result.subgroups:
+        of = f"{humanise(subgroup.column)}: {subgroup.level}"
+        rows += [(result.label, *row) for row in _subgroup(result, of, subgroup.computed)]
+    if result.subgroups:
+        rows.append((result.label, "subgroups", "", UNTESTED))
+    return rows
+
+
+def _subgroup(result: Result, of: str, computed: Computed) -> list[tuple[str, str, str]]:
+    """Say what an analysis gives in one subgroup, without tests."""
+    rows = [
+        (f"{of}, {group.label}", str(group.n), said)
+        for group in computed.groups
+        for said in [describe_group(result, group)]
+    ]
+    rows += [(of, "", describe_contrast(replace(c, p_value=None))) for c in computed.contrasts]
+    rows += [
+        (f"{of}, {term}", str(model.n), said)
+        for model in computed.models
+        for term, said in describe_terms(model, tested=False)
+    ]
+    return rows or [(of, "", computed.note or DASH)]
 
 
 def _bounds(group: Group) -> list[tuple[str, str]]:
@@ -230,7 +391,7 @@ def _reading(estimate: Estimate, n: int) -> str:
     """Say an estimate with its interval, and the time it belongs to."""
     said = describe_estimate(estimate, n)
     if has_interval(estimate):
-        said += f" ({as_interval(estimate.low, estimate.high)})"
+        said += f" ({as_limits(estimate.low, estimate.high, scale_of(estimate))})"
     return said if estimate.day is None else f"{as_duration(estimate.day)}: {said}"
 
 
