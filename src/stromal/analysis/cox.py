@@ -13,7 +13,13 @@ from stromal.analysis.distributions import check_confidence, chi_square_tail, no
 from stromal.analysis.estimate import Estimate
 from stromal.analysis.model_data import ModelData, prepare_model
 from stromal.analysis.models import ModelFit, tabulate_coefficients
-from stromal.analysis.separation import RiskSets, infinite_direction, is_suspect
+from stromal.analysis.separation import (
+    NO_ERROR,
+    RiskSets,
+    infinite_direction,
+    is_suspect,
+    standard_errors,
+)
 from stromal.analysis.survival_library import (
     CoxFit,
     concordance_of,
@@ -111,6 +117,8 @@ def fit_cox(  # noqa: PLR0913
     why = _why_not(model, fit, ties)
     if why:
         return _without_estimate(model, ties, confidence, tuple(strata), why, fit)
+    error = standard_errors(fit.covariance, fit.model_covariance)
+    notes = model.notes if np.isfinite(error).all() else (*model.notes, NO_ERROR)
     return ModelFit(
         method=_method(model),
         scale="hazard ratio",
@@ -119,7 +127,7 @@ def fit_cox(  # noqa: PLR0913
         coefficients=tabulate_coefficients(
             model.covariates.terms,
             fit.coefficient,
-            np.sqrt(np.diag(fit.covariance)),
+            error,
             confidence=confidence,
         ),
         covariance=fit.covariance,
@@ -127,9 +135,9 @@ def fit_cox(  # noqa: PLR0913
         events=model.events,
         confidence=confidence,
         log_likelihood=fit.log_likelihood,
-        tests=_tests(fit),
+        tests=_tests(fit) if np.isfinite(error).all() else None,
         strata=tuple(strata),
-        note="; ".join(model.notes),
+        note="; ".join(notes),
     )
 
 

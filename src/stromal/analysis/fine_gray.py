@@ -15,7 +15,13 @@ from stromal.analysis.distributions import check_confidence, chi_square_tail
 from stromal.analysis.intervals import Floats
 from stromal.analysis.model_data import choose_event, code_columns, prepare_model
 from stromal.analysis.models import ModelFit, tabulate_coefficients
-from stromal.analysis.separation import RiskSets, infinite_direction, is_suspect
+from stromal.analysis.separation import (
+    NO_ERROR,
+    RiskSets,
+    infinite_direction,
+    is_suspect,
+    standard_errors,
+)
 from stromal.analysis.survival_library import CoxData, expand_subdistribution, fit_coxph
 from stromal.core import UsageError
 from stromal.endpoints.outcome import TimeToEvent
@@ -362,6 +368,9 @@ def _fit_result(
     told = fit is not None and not why
     coefficient = fit.coefficient if fit is not None and told else empty
     covariance = fit.covariance if fit is not None and told else np.diag(empty)
+    error = empty if fit is None else standard_errors(covariance, fit.information_inverse)
+    sure = told and bool(np.isfinite(error).all())
+    words = ([why] if why else []) + ([NO_ERROR] if told and not sure else [])
     result = ModelFit(
         method=f"Fine-Gray model ({definition})",
         scale="subdistribution hazard ratio",
@@ -369,18 +378,16 @@ def _fit_result(
         variance="Fine-Gray (robust, censoring estimated)"
         if definition == "cmprsk"
         else "robust (sandwich)",
-        coefficients=tabulate_coefficients(
-            terms, coefficient, np.sqrt(np.diag(covariance)), confidence=confidence
-        ),
+        coefficients=tabulate_coefficients(terms, coefficient, error, confidence=confidence),
         covariance=covariance,
         n=model.n,
         events=model.events,
         confidence=confidence,
         log_likelihood=fit.log_likelihood if fit is not None else None,
         converged=told,
-        note="; ".join((*([why] if why else []), *model.notes)),
+        note="; ".join((*words, *model.notes)),
     )
-    return replace(result, tests=_wald(coefficient, covariance)) if told else result
+    return replace(result, tests=_wald(coefficient, covariance)) if sure else result
 
 
 def _wald(coefficient: Floats, covariance: Floats) -> pl.DataFrame:

@@ -11,13 +11,19 @@ from scipy import optimize  # pyright: ignore[reportMissingTypeStubs]
 
 from stromal.analysis.intervals import Floats
 
-__all__ = ["RiskSets", "infinite_direction", "is_suspect"]
+__all__ = ["NO_ERROR", "RiskSets", "infinite_direction", "is_suspect", "standard_errors"]
 
 _optimize = cast("Any", optimize)
 
 _SUSPECT = 4.0  # standard deviations' worth of a coefficient or its error; a hazard ratio of 55
 _TIE = 1e-9
 _ROUNDS = 500
+_NOTHING = 1e-14  # of the model's variance: what rounding leaves of a robust variance of zero
+
+NO_ERROR = (
+    "no standard error: the robust variance is zero, since all participants (or clusters) count "
+    "alike at the events"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,12 @@ def is_suspect(columns: Floats, coefficient: Floats, model_covariance: Floats) -
         error = np.sqrt(np.diag(model_covariance))
     numbers = np.concatenate((coefficient * spread, error * spread))
     return not np.isfinite(numbers).all() or bool((np.abs(numbers) > _SUSPECT).any())
+
+
+def standard_errors(covariance: Floats, model_covariance: Floats) -> Floats:
+    """Give standard errors; NaN where the robust variance is zero, which is no certainty."""
+    variance, usual = np.diag(covariance), np.diag(model_covariance)
+    return np.sqrt(np.where(variance > _NOTHING * usual, variance, np.nan))
 
 
 def infinite_direction(sets: RiskSets) -> Floats | None:

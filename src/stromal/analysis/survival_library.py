@@ -271,6 +271,9 @@ def expand_subdistribution(
 ) -> ExpandedRows:
     """Expand times into weighted periods, those with a competing event staying at risk.
 
+    Where nobody is censored, or nothing competes, every weight is 1 and each participant has one
+    period: the library takes its first status for censoring, so it is not asked then.
+
     Parameters
     ----------
     day, status
@@ -278,6 +281,8 @@ def expand_subdistribution(
     groups
         Codes of groups with a censoring distribution of their own.
     """
+    if not {0, 1, 2} <= set(status):
+        return _unweighted(day, np.asarray(status))
     library = load_survival()
     table: dict[str, Any] = {
         "day": day,
@@ -357,6 +362,18 @@ def follow_states(
         initial_error=error,
         mean=by_state(means[:, 2])[0],
         mean_error=by_state(means[:, 3])[0],
+    )
+
+
+def _unweighted(day: Floats, status: NDArray[np.int64]) -> ExpandedRows:
+    """Keep whoever has a competing event at risk to the end, all with the weight 1."""
+    last = float(day.max())
+    return ExpandedRows(
+        row=np.arange(day.size),
+        start=np.full(day.size, min(0.0, last) - 1),
+        stop=np.where(status == 2, last, day),
+        event=(status == 1).astype(np.float64),
+        weight=np.ones(day.size),
     )
 
 
