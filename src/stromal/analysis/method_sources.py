@@ -230,6 +230,24 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             doi="10.1002/bimj.70082",
             seen="abstract",
         ),
+        "mean time in state": Source(
+            text="Datta S, Satten GA (2001), Statistics and Probability Letters 55(4):403-411; the "
+            "restricted mean as Royston P, Parmar MKB (2013), BMC Medical Research Methodology 13",
+            seen="secondary",
+        ),
+        "mean time alive and well": Source(
+            text="Inferences for current chronic graft-versus-host-disease free and relapse free "
+            "survival, BMC Medical Research Methodology 22 (2022)",
+            doi="10.1186/s12874-022-01771-x",
+            seen="abstract",
+        ),
+        "supremum test of current survival (wild bootstrap)": Source(
+            text="Vilsmeier J, Schmeller S, Fürst D, Beyersmann J (2025), Non-Markov nonparametric "
+            "estimation of complex multistate outcomes after hematopoietic stem cell "
+            "transplantation, Biometrical Journal 67(6):e70082",
+            doi="10.1002/bimj.70082",
+            seen="abstract",
+        ),
         "negative binomial rates": Source(
             text="Lawless JF (1987), Negative binomial and mixed Poisson regression, Canadian "
             "Journal of Statistics 15(3):209-225",
