@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, special, stats  # pyright: ignore[reportMissingTypeStubs]
 
 from stromal.core import UsageError
 
 __all__ = [
     "beta_quantile",
+    "beta_quantiles",
     "beta_tail",
     "binomial_mass",
+    "binomial_two_sided",
     "check_confidence",
     "chi_square_tail",
     "find_root",
@@ -51,6 +55,13 @@ def beta_quantile(a: float, b: float, probability: float) -> float:
     return float(_special.betaincinv(a, b, probability))
 
 
+def beta_quantiles(
+    a: NDArray[np.float64], b: NDArray[np.float64], probability: float
+) -> NDArray[np.float64]:
+    """Give the quantile of each of several beta distributions."""
+    return np.asarray(_special.betaincinv(a, b, probability), dtype=np.float64)
+
+
 def beta_tail(a: float, b: float, value: float) -> float:
     """Give the probability that the beta distribution with shapes a and b exceeds `value`."""
     return float(_special.betainc(b, a, 1 - value))
@@ -59,6 +70,11 @@ def beta_tail(a: float, b: float, value: float) -> float:
 def binomial_mass(x: int, n: int, p: float) -> float:
     """Give the probability of x successes of n."""
     return float(_stats.binom.pmf(x, n, p))
+
+
+def binomial_two_sided(x: int, n: int, p: float) -> float:
+    """Give the two-sided p of the binomial test: all counts no more probable than this one."""
+    return float(_stats.binomtest(x, n, p).pvalue)
 
 
 def find_root(function: Callable[[float], float], low: float, high: float) -> float:

@@ -277,7 +277,7 @@ def _explain(
 ) -> str:
     """Tell why a number beside the value is missing or degenerate."""
     if value == (0.0 if curve.method in _FROM_ZERO else 1.0):
-        return _NOTHING_YET
+        return "" if curve.interval.startswith("beta product") else _NOTHING_YET
     if not error and curve.method in _BOTH_WAYS:
         return "nothing varies up to that day: the interval has no width or is not defined"
     if not error:

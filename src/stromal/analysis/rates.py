@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stromal.analysis.distributions import check_confidence, gamma_quantile
+from stromal.analysis.distributions import (
+    binomial_two_sided,
+    check_confidence,
+    gamma_quantile,
+)
+from stromal.analysis.estimate import Contrast, Estimate
+from stromal.analysis.proportions import estimate_proportion
 from stromal.core import UsageError
 
-__all__ = ["Rate", "TimeInState", "estimate_rate"]
+__all__ = ["Rate", "TimeInState", "compare_rates", "estimate_rate"]
 
 
 @dataclass(frozen=True)
@@ -132,3 +139,93 @@ def estimate_rate(
         interval="" if confidence is None else "exact Poisson",
         note="" if confidence is None else "the interval ignores that participants differ",
     )  # fmt: skip
+
+
+def compare_rates(counts: Mapping[str, tuple[int, float]], *, confidence: float) -> Contrast:
+    """Compare the rates of events of two groups, given how many events there were in all.
+
+    1. The value is the ratio of the rates, the first over the second.
+    2. Under a ratio r, of the x1 + x2 events each belongs to the first group with probability
+       r t1 / (r t1 + t2), where t1 and t2 are the exposures. The limits are the ratios at
+       Clopper and Pearson's limits of that probability; that of no event in the first group is 0.
+    3. p is two-sided: the probability, under a ratio of 1, of all divisions of the events that are
+       no more probable than the observed one. It and the interval, whose tails are equal, can
+       differ in what they say of a ratio of 1.
+    4. Without an event in the second group the ratio and its upper limit are infinite: they are
+       `None`, and the note says so. Without any event nothing is estimable.
+
+    Each event is taken for independent of every other (`estimate_rate`): where a few participants
+    have most of the events, p is too small; `fit_event_rates` allows for it.
+
+    Parameters
+    ----------
+    counts
+        For each of the two groups its events and its exposure, in any one unit.
+    confidence
+        Coverage of the interval, at least that.
+
+    Returns
+    -------
+    Contrast
+        The estimate's `n` and `events` are the events of both groups: they are what is divided.
+
+    Raises
+    ------
+    UsageError
+        There are not two groups, a count is negative or fractional, an exposure is not positive
+        and finite, or the confidence is no proportion.
+
+    References
+    ----------
+    Przyborowski and Wilenski (1940); Clopper and Pearson (1934).
+
+    Examples
+    --------
+    >>> contrast = compare_rates({"msc": (11, 800), "control": (21, 3011)}, confidence=0.95)
+    >>> round(contrast.estimate.value, 3), round(contrast.p_value, 4)
+    (1.971, 0.0797)
+    """
+    check_confidence(confidence)
+    _check_rates(counts)
+    (first, (x1, t1)), (second, (x2, t2)) = counts.items()
+    total, per = x1 + x2, t2 / t1
+    value = low = high = p_value = None
+    note = "not estimable: no events"
+    if total:
+        share = estimate_proportion(x1, total, interval="clopper-pearson", confidence=confidence)
+        p_value = binomial_two_sided(x1, total, t1 / (t1 + t2))
+        low = _odds(share.low) * per
+        note = f"no events in {second}: the ratio has no upper limit"
+        if x2:
+            value, high = x1 / x2 * per, _odds(share.high) * per
+            note = "events are taken for independent: participants who differ make it too narrow"
+    estimate = Estimate(
+        method="ratio of Poisson rates",
+        value=value,
+        standard_error=None,
+        low=low,
+        high=high,
+        confidence=confidence,
+        interval="exact conditional",
+        n=total,
+        events=total,
+        note=note,
+    )
+    return Contrast("ratio of rates", first, second, estimate, p_value, "exact conditional test")
+
+
+def _check_rates(counts: Mapping[str, tuple[int, float]]) -> None:
+    """Refuse what are not the events and exposures of two groups."""
+    if len(counts) != 2:
+        raise UsageError(f"two groups are compared; got {len(counts)}: {', '.join(counts)}")
+    for group, (events, exposure) in counts.items():
+        if int(events) != events or events < 0 or not 0 < exposure < float("inf"):
+            raise UsageError(
+                f"{group}: {events} events over {exposure}; give a whole number from 0 on and an "
+                "exposure above 0"
+            )
+
+
+def _odds(p: float | None) -> float:
+    """Give p / (1 - p) of a limit below 1."""
+    return (p or 0.0) / (1 - (p or 0.0))

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from stromal.analysis.rates import estimate_rate
+from stromal.analysis.rates import compare_rates, estimate_rate
 from stromal.core import UsageError
 
 
@@ -53,3 +53,60 @@ def test_the_interval_says_what_it_ignores():
 def test_what_is_no_rate_is_refused(events, days, per, confidence):
     with pytest.raises(UsageError):
         estimate_rate(events, days, n=1, per=per, confidence=confidence)
+
+
+@pytest.mark.reference
+def test_two_rates_against_poisson_test():
+    # R: poisson.test(c(11, 21), c(800, 3011))
+    contrast = compare_rates({"a": (11, 800), "b": (21, 3011)}, confidence=0.95)
+    e = contrast.estimate
+    assert contrast.p_value == pytest.approx(0.0796686330333, abs=1e-12)
+    assert e.value == pytest.approx(1.9714880952381, abs=1e-12)
+    assert (e.low, e.high) == pytest.approx((0.858426403391639, 4.277265943654071), abs=1e-11)
+    # R: poisson.test(c(3, 0), c(300, 250))
+    none = compare_rates({"a": (3, 300), "b": (0, 250)}, confidence=0.95)
+    assert none.p_value == pytest.approx(0.256198347107438, abs=1e-12)
+    assert none.estimate.low == pytest.approx(0.344359462525745, abs=1e-12)
+    assert (none.estimate.value, none.estimate.high) == (None, None)
+    assert "no upper limit" in none.estimate.note
+
+
+@pytest.mark.by_hand
+def test_two_rates_by_hand():
+    # 0 and 5 events over equal exposure: p is 2 / 2^5; the upper limit of a share is 1 - .025^(1/5)
+    contrast = compare_rates({"a": (0, 100), "b": (5, 100)}, confidence=0.95)
+    share = 1 - 0.025 ** (1 / 5)
+    assert contrast.p_value == pytest.approx(1 / 16, rel=1e-12)
+    assert (contrast.estimate.value, contrast.estimate.low) == (0, 0)
+    assert contrast.estimate.high == pytest.approx(share / (1 - share), rel=1e-12)
+
+
+def test_swapping_the_groups_inverts_the_ratio():
+    one, two = (
+        compare_rates(counts, confidence=0.9)
+        for counts in ({"a": (4, 90), "b": (9, 70)}, {"b": (9, 70), "a": (4, 90)})
+    )
+    assert one.p_value == pytest.approx(two.p_value, rel=1e-12)
+    assert one.estimate.low * two.estimate.high == pytest.approx(1, rel=1e-9)
+    assert one.estimate.value * two.estimate.value == pytest.approx(1, rel=1e-12)
+
+
+def test_no_events_at_all_have_no_ratio():
+    contrast = compare_rates({"a": (0, 90), "b": (0, 70)}, confidence=0.9)
+    assert (contrast.p_value, contrast.estimate.low) == (None, None)
+    assert contrast.estimate.note == "not estimable: no events"
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"a": (1, 90)},
+        {"a": (1, 0), "b": (1, 90)},
+        {"a": (-1, 10), "b": (1, 90)},
+        {"a": (1.5, 10), "b": (1, 90)},
+        {"a": (1, float("inf")), "b": (1, 90)},
+    ],
+)
+def test_impossible_rates_are_refused(counts):
+    with pytest.raises(UsageError, match=r"two groups|exposure above 0"):
+        compare_rates(counts, confidence=0.95)
