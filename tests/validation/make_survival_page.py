@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "validation" / "survival.md"
 sys.path.insert(0, str(ROOT / "tests"))
 
-from validation.reference.conftest import SHARED, read_data  # noqa: E402
+from validation.reference.conftest import SHARED, read_cases, read_data  # noqa: E402
 from validation.reference.survival_cases import KINDS  # noqa: E402
 from validation.reference.survival_differences import (  # noqa: E402
     DEFAULT,
@@ -28,8 +28,8 @@ from validation.survival_page import HEAD, METHODS, SOURCES, TAIL  # noqa: E402
 
 def main():
     """Write the page, or fail where a number does not agree."""
-    reference = json.loads((SHARED / "reference" / "survival.json").read_text())
-    PAGE.write_text(compose(reference["meta"], reference["cases"]))
+    meta = json.loads((SHARED / "reference" / "survival.json").read_text())["meta"]
+    PAGE.write_text(compose(meta, read_cases()))
 
 
 def compose(meta, cases):

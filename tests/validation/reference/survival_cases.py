@@ -208,7 +208,8 @@ def score_participants(outcomes):
 
 def rmst(case, data):
     spec, values = case["spec"], case["values"]
-    outcomes = outcomes_of(data, spec["time"], spec["status"], columns=[spec["group"]])
+    asked = {"entry": spec.get("entry"), "columns": [spec["group"]]}
+    outcomes = outcomes_of(data, spec["time"], spec["status"], **asked)
     asked = {"until": spec["tau"], "confidence": 0.95}
     parts = by_stratum(outcomes, spec["group"])
     means = [estimate_restricted_mean(parts[name], **asked) for name in values["groups"]]
@@ -269,7 +270,8 @@ def cuminc(case, data):
 
 def caused(data, spec, cause, columns=()):
     """Make outcomes with one cause as the event and all others competing."""
-    return outcomes_of(data, spec["time"], spec["status"], cause=cause, columns=columns)
+    asked = {"cause": cause, "entry": spec.get("entry"), "columns": columns}
+    return outcomes_of(data, spec["time"], spec["status"], **asked)
 
 
 def squared(error):
@@ -309,7 +311,7 @@ def aj_survfit(case, data):
         for cause in causes:
             curve = estimate_incidence(
                 parts[cause][stratum],
-                variance="greenwood",
+                variance="infinitesimal jackknife" if spec.get("entry") else "greenwood",
                 interval=INCIDENCE_NAMES.get(spec["conf_type"], spec["conf_type"]),
                 confidence=spec.get("conf_level", 0.95),
             )
@@ -326,6 +328,8 @@ def aj_survfit(case, data):
 def survive_any(outcomes, spec, days):
     """Give the probability that nothing has happened, on some days."""
     frame = outcomes.frame.with_columns(pl.col("status").replace("competing", "event"))
+    if spec.get("entry"):  # weights of 1 ask for the infinitesimal jackknife
+        frame = frame.with_columns(case_weight=pl.lit(1.0))
     interval = SURVIVAL_NAMES.get(spec["conf_type"], spec["conf_type"])
     curve = estimate_survival(
         type(outcomes)(frame), interval=interval, confidence=spec.get("conf_level", 0.95)
