@@ -30,6 +30,7 @@ _NEAR = 1e-5  # apart, in standardised coefficients: gradients whose difference 
 _LONGEST = 2.0  # a step, in standard deviations' worth of a coefficient
 _SMALL = 1e-9
 _FARTHEST = 60
+_FLAT = 1e-12  # of the events: what rounding leaves of no information, of standardised columns
 
 
 def fit_firth(
@@ -81,8 +82,11 @@ def fit_firth(
     penalised = _Penalised.of(model)
     width = len(model.covariates.terms)
     start = np.zeros(width)
-    if not np.isfinite(penalised.look(start).value):
-        why = "no estimate: a term does not vary among those at risk when events happen"
+    if float(np.linalg.eigvalsh(penalised.look(start).information)[0]) < _FLAT * model.events:
+        why = (
+            f"no estimate: {', '.join(model.covariates.terms)} does not vary, or not apart from "
+            "one another, among those at risk when events happen"
+        )
         return _result(model, confidence, tuple(strata), None, why)
     best = _maximise(penalised, start, np.ones(width, dtype=np.bool_))
     if best is None:
