@@ -4,7 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stromal.analysis import compare_incidence, compare_survival, times_to_event
+from stromal.analysis import citations, compare_incidence, compare_survival, times_to_event
 from stromal.analysis.permutation import (
     count_arrangements,
     permute_incidence,
@@ -184,6 +184,18 @@ def test_bad_input_is_refused(make_outcomes):
         permute_ranks(values, value="v")
     with pytest.raises(UsageError, match="not a finite number"):
         permute_ranks(values, value="w")
+
+
+def test_each_names_its_source(make_outcomes):
+    outcomes = make_outcomes(DAYS, MARKS.replace("X", "C"), arm=ARMS)
+    values = pl.DataFrame({"arm": ["a", "b"], "v": [1.0, 2.0]})
+    for result in (
+        permute_survival(outcomes, statistic="scores"),
+        permute_survival(outcomes, statistic="chi-square"),
+        permute_incidence(outcomes),
+        permute_ranks(values, value="v"),
+    ):
+        assert len(citations(result)) == 1
 
 
 def test_arrangements_are_counted():
