@@ -34,6 +34,7 @@ __all__ = [
 _METHOD = "current survival"
 _VARIANCE = "infinitesimal jackknife"
 _SUPREMUM = "supremum test of current survival (wild bootstrap)"
+_TIE = 1e-8
 _CHUNK = 250  # draws at once: keeps the matrix of draws small
 _DRAWS = (100, 100_000)
 
@@ -98,7 +99,7 @@ def estimate_current_survival(
     ------
     UsageError
         A state stands under none or several of the three, somebody leaves a failed state or begins
-        in one, or is not observed from day 0.
+        in one, or is not observed from day 0, or there is nobody.
 
     References
     ----------
@@ -323,7 +324,10 @@ class _Combined:
 def _times(history: StateHistory, states: CurrentStates) -> _Times:
     """Read each participant's k-th times from the histories."""
     kinds = _kinds(states)
+    if history.frame.is_empty():
+        raise UsageError("there are no participants: current survival needs at least one")
     frame = follow_current_state(history).with_columns(pl.col("start", "stop").cast(pl.Float64))
+    frame = frame.with_columns(stop=pl.Series(_join_ties(frame["stop"].to_numpy())))
     unknown = sorted({*frame["now"], *frame["entered"].drop_nulls()} - set(kinds))
     if unknown:
         raise UsageError(f"the states {', '.join(unknown)} are neither free, active nor failed")
@@ -356,6 +360,13 @@ def _times(history: StateHistory, states: CurrentStates) -> _Times:
     row, column = moves["row"].to_numpy(), moves["number"].to_numpy() - 1
     days[row, column], seen[row, column] = moves["day"].to_numpy(), True
     return _Times(days, seen, moves["day"].to_numpy())
+
+
+def _join_ties(days: Floats) -> Floats:
+    """Give days that differ by less than 1e-8 of the mean day the first of them."""
+    distinct = np.unique(days)
+    new = np.diff(distinct, prepend=-np.inf) > _TIE * float(distinct.mean())
+    return distinct[new][np.cumsum(new) - 1][np.searchsorted(distinct, days)]
 
 
 def _kinds(states: CurrentStates) -> dict[str, str]:

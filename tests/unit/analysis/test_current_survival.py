@@ -220,6 +220,13 @@ def test_without_censoring_it_is_the_proportion_free_now(followed):
         )
 
 
+def test_days_that_differ_in_the_last_digit_are_one():
+    rows = [("A", 0, 0.3, "dead"), ("B", 0, 0.1 + 0.2, "dead"), ("C", 0, 2, None)]
+    frame = curve_of(history_of(rows)).frame
+    assert frame["day"].to_list() == [0, 0.3, 2]
+    assert frame["estimate"].to_list() == pytest.approx([1, 1 / 3, 1 / 3])
+
+
 def test_it_ends_where_nobody_is_left_who_was_never_active():
     rows = [("A", 0, 5, None), ("B", 0, 3, "gvhd"), ("B", 3, 6, "well"), ("B", 6, 20, None)]
     curve = curve_of(history_of(rows))
@@ -340,6 +347,7 @@ def test_the_test_over_time_keeps_its_level():
             "participant A is observed after a failed state",
         ),
         ([("A", 2, 3, "dead")], STATES, "observed from day 2"),
+        ([], STATES, "no participants"),
     ],
 )
 def test_histories_it_cannot_read_are_refused(rows, states, match):

@@ -151,19 +151,27 @@ def test_variance_agrees_with_leaving_out_each_participant():
 @pytest.mark.reference
 @pytest.mark.skipif(not CGD.exists(), reason="the shared data set cgd is not there")
 @pytest.mark.parametrize("terminal", ["none", "ghosh-lin"])
-def test_mean_cumulative_function_of_cgd(terminal):
+@pytest.mark.parametrize("treat", ["placebo", "rIFN-g"])
+def test_mean_cumulative_function_of_cgd(treat, terminal):
     """survival 3.5-3: survfit(Surv(tstart, tstop, status) ~ 1, id = id), cumhaz and std.chaz."""
-    table = pl.read_csv(CGD).filter(pl.col("treat") == "placebo")
+    mean, error, at_risk = {
+        "placebo": (
+            [0.2153846153846154, 0.40793256922289167, 0.7386008453710938, 1.2626577939916699],
+            [0.06340368530273405, 0.09346326361399013, 0.15696859360726026, 0.2518384786836419],
+            [65, 62, 45, 8],
+        ),
+        "rIFN-g": (
+            [0.031746031746031744, 0.12749615975422426, 0.2544802066233959, 0.3321117855707643],
+            [0.022088645799247866, 0.047707994971092335, 0.07012083882645899, 0.10291047663277869],
+            [63, 62, 46, 14],
+        ),
+    }[treat]
+    table = pl.read_csv(CGD).filter(pl.col("treat") == treat)
     rows = table.select("id", "tstart", "tstop", "status").rows()
     read = estimate_at(mean_of(rows, terminal), (90, 180, 270, 360))
-    assert [e.value for e in read] == pytest.approx(
-        [0.2153846153846154, 0.40793256922289167, 0.7386008453710938, 1.2626577939916699],
-        abs=1e-12,
-    )
-    assert [e.standard_error for e in read] == pytest.approx(
-        [0.06340368530273405, 0.09346326361399013, 0.15696859360726026, 0.2518384786836419],
-        abs=1e-12,
-    )
+    assert [e.value for e in read] == pytest.approx(mean, abs=1e-12)
+    assert [e.standard_error for e in read] == pytest.approx(error, abs=1e-12)
+    assert [e.at_risk for e in read] == at_risk
 
 
 people = st.lists(
@@ -338,6 +346,39 @@ def test_score_of_two_curves_by_hand():
     assert test.statistic == pytest.approx((1 / 36) / (2 / 36))
     assert test.df == 1
     assert test.groups["events"].to_list() == [1, 2]
+
+
+def weighted_score(weights):
+    """The score of the twelve in two arms, with the weights W of the unweighted."""
+    days = sorted({row[2] for row in TWELVE})
+    at_risk = {
+        (arm, day): sum(r[1] < day <= r[2] and ARMS[str(r[0])] == arm for r in TWELVE)
+        for arm in ("MSC", "control")
+        for day in days
+    }
+    score = 0.0
+    for arm, sign in (("MSC", 1), ("control", -1)):
+        rows = [row for row in TWELVE if ARMS[str(row[0])] == arm]
+        before = 0.0
+        for day in days:
+            y1, y2 = at_risk["MSC", day], at_risk["control", day]
+            if at_risk[arm, day] == 0:
+                continue
+            mean = weighted_mean([r for r in rows if r[1] < day], weights, day)
+            score += sign * (y1 * y2 / (y1 + y2)) * (mean - before)
+            before = mean
+    return score
+
+
+def test_variance_of_the_score_is_the_derivative_by_each_participants_weight():
+    ids = sorted({row[0] for row in TWELVE})
+    slopes = []
+    for one in ids:
+        up, down = (dict.fromkeys(ids, 1.0) | {one: 1 + step} for step in (1e-5, -1e-5))
+        slopes.append((weighted_score(up) - weighted_score(down)) / 2e-5)
+    test = compare_mean_curves(process_of(TWELVE, ARMS), until=20, terminal="ghosh-lin")
+    score = weighted_score(dict.fromkeys(ids, 1.0))
+    assert test.statistic == pytest.approx(score**2 / sum(x * x for x in slopes), rel=1e-6)
 
 
 @pytest.mark.reference

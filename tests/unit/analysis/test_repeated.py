@@ -79,6 +79,10 @@ def test_participants_may_be_shuffled_and_have_no_days():
     assert bare["missing"].to_list() == [2, 1]
 
 
+def test_nobody_has_no_rows():
+    assert change_of(VALUES.clear(), PEOPLE.clear()).height == 0
+
+
 @pytest.mark.parametrize(
     ("values", "people", "more", "match"),
     [
