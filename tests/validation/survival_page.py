@@ -69,8 +69,8 @@ METHODS = {
     "aj_survfit": Method(
         "Cumulative incidence with Greenwood's variance",
         '`estimate_incidence(variance="greenwood")`, `estimate_survival`',
-        "The multinomial variance, which equals the infinitesimal jackknife but for late entry; there "
-        'survfit has the latter, as `variance="infinitesimal jackknife"`.',
+        "The multinomial variance, which equals the infinitesimal jackknife but for late entry; "
+        'there survfit has the latter, as `variance="infinitesimal jackknife"`.',
     ),
     "cif_etm": Method(
         "Cumulative incidence with Greenwood's variance, complementary log-log limits",
@@ -209,6 +209,7 @@ TAIL = """## What differs by convention
   published examples, properties) in the tests, or none beyond properties. No case of this set
   covers them.
 - Late entry (left truncation) on real data: sixteen invented participants stand for it.
+- Interval-censored times (Turnbull) and mixed models for repeated measures are not offered.
 - Other programs than R: nothing here was compared with SAS or Stata.
 - More than 1,384 participants; the same kernels run on larger data, which changes rounding only.
 - Whether a method fits a trial. Agreement with a program shows that the number is the one the

@@ -376,6 +376,12 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             "chemisch-pharmazeutischen Industrie 6, Fischer, Stuttgart",
             seen="secondary",
         ),
+        "robust (sandwich)": Source(
+            text="White H (1982), Maximum likelihood estimation of misspecified models, "
+            "Econometrica 50(1):1-25",
+            doi="10.2307/1912526",
+            seen="secondary",
+        ),
     }
 )
 """The source of each method, variance and interval that a result can name."""

@@ -94,14 +94,13 @@ def pseudo_values(
         else:
             whole, slope = differentiate(data, float(day), of=what)
             values[row, column] = whole + data.n * slope
-    ids = outcomes.frame["participant_id"].to_list()
+    ids = outcomes.frame["participant_id"].cast(pl.String)
     return pl.DataFrame(
         {
-            "participant_id": [name for name in ids for _ in days],
-            "day": np.tile(asked, len(ids)),
+            "participant_id": ids.gather(np.repeat(np.arange(data.n), asked.size)),
+            "day": np.tile(asked, data.n),
             "pseudo_value": values.ravel(),
-        },
-        schema_overrides={"participant_id": pl.String},
+        }
     )
 
 

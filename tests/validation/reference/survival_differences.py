@@ -30,6 +30,10 @@ NOT_COMPARED = {
         lambda case: not case["values"]["converged"],
         "is about crr's own iterations, where they gave up",
     ),
+    ("multistate_aj", "std_err"): (
+        lambda case: "std_err_jackknife" in case["values"],
+        "leaves out the variance of mixed initial states (survival 3.5-3); the jackknife's is used",
+    ),
     ("fine_gray_survival", "se_naive"): (
         lambda _: True,
         "would take the weighted periods of one participant for different people",

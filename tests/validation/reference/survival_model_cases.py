@@ -166,6 +166,7 @@ def multistate_aj(case, data):
             now = [read_state(curve, day) for curve in states]
             for name, numbers in zip(found, zip(*now, strict=True), strict=True):
                 found[name].append(list(numbers))
+    found["std_err_jackknife"] = found["std_err"]
     return {**found, **{name: values[name] for name in ("strata", "states", "time")}}
 
 
