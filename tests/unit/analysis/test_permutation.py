@@ -115,6 +115,23 @@ def test_labels_stay_in_their_stratum():
     assert result.strata == ("site",)
 
 
+@pytest.mark.by_hand
+def test_an_arrangement_without_a_statistic_counts_as_nothing(make_outcomes):
+    # one in a: if it is who is censored on day 1, only b is at risk at the event on day 2; if it
+    # has the event or outlives it, (1/2)^2 / (1/4) = 1 both times: 2 of 3
+    outcomes = make_outcomes([1, 2, 3], "CEC", arm="bab")
+    result = permute_survival(outcomes, statistic="chi-square")
+    assert (result.statistic, result.p_value) == pytest.approx((1, 2 / 3))
+    assert result.note == "exact: all 3 arrangements; 1 have no statistic and count as 0"
+
+
+def test_who_is_alone_in_a_stratum_changes_nothing():
+    values = pl.DataFrame({"arm": list("aabba"), "site": list("xxxxy"), "v": [1, 2, 3, 4, 9]})
+    alone = permute_ranks(values, value="v", strata=("site",))
+    without = permute_ranks(values.head(4), value="v")
+    assert (alone.statistic, alone.p_value) == pytest.approx((without.statistic, without.p_value))
+
+
 def test_rows_in_any_order_and_labels_swapped(make_outcomes):
     marks = MARKS.replace("X", "C")
     p = permute_survival(make_outcomes(DAYS, marks, arm=ARMS), statistic="scores").p_value
