@@ -140,6 +140,9 @@ class ChangeAnalysis(AnalysisBase):
     anchor: Name
     baseline: Window
     visits: Annotated[dict[Name, Window], Field(min_length=1)]
+    several: Annotated[
+        Literal["first", "last", "mean"], Field(description="of several days in a window")
+    ]
     confidence: Confidence
     model: Literal["random intercept", "random intercept and slope"] | None = None
     endpoint: None = None
