@@ -382,6 +382,70 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             doi="10.2307/1912526",
             seen="secondary",
         ),
+        "Cox model": Source(
+            text="Cox DR (1972), Regression models and life-tables, J R Stat Soc B 34(2):187-220",
+            doi="10.1111/j.2517-6161.1972.tb00899.x",
+            seen="secondary",
+        ),
+        "cause-specific Cox model": Source(
+            text="Prentice RL, Kalbfleisch JD, Peterson AV, et al. (1978), The analysis of failure "
+            "times in the presence of competing risks, Biometrics 34(4):541-554",
+            doi="10.2307/2530374",
+            seen="secondary",
+        ),
+        "efron": Source(
+            text="Efron B (1977), The efficiency of Cox's likelihood function for censored data, "
+            "J Am Stat Assoc 72(359):557-565",
+            seen="secondary",
+        ),
+        "breslow": Source(
+            text="Breslow N (1974), Covariance analysis of censored survival data, Biometrics "
+            "30(1):89-99",
+            doi="10.2307/2529620",
+            seen="secondary",
+        ),
+        "exact": Source(
+            text="Cox DR (1972), Regression models and life-tables, J R Stat Soc B 34(2):187-220",
+            doi="10.1111/j.2517-6161.1972.tb00899.x",
+            seen="secondary",
+        ),
+        "Cox model with Firth's penalty": Source(
+            text="Heinze G, Schemper M (2001), A solution to the problem of monotone likelihood in "
+            "Cox regression, Biometrics 57(1):114-119",
+            doi="10.1111/j.0006-341X.2001.00114.x",
+            seen="secondary",
+        ),
+        **{
+            f"Fine-Gray model ({definition})": Source(
+                text="Fine JP, Gray RJ (1999), A proportional hazards model for the "
+                "subdistribution of a competing risk, J Am Stat Assoc 94(446):496-509",
+                doi="10.1080/01621459.1999.10474144",
+                seen="secondary",
+            )
+            for definition in ("cmprsk", "survival")
+        },
+        "proportional hazards check": Source(
+            text="Grambsch PM, Therneau TM (1994), Proportional hazards tests and diagnostics "
+            "based on weighted residuals, Biometrika 81(3):515-526",
+            doi="10.1093/biomet/81.3.515",
+            seen="secondary",
+        ),
+        "landmark": Source(
+            text="Anderson JR, Cain KC, Gelber RD (1983), Analysis of survival by tumor response, "
+            "J Clin Oncol 1(11):710-719",
+            doi="10.1200/JCO.1983.1.11.710",
+            seen="secondary",
+        ),
+        "time-dependent exposure": Source(
+            text="Mantel N, Byar DP (1974), Evaluation of response-time data involving transient "
+            "states: an illustration using heart-transplant data, J Am Stat Assoc 69(345):81-86",
+            seen="secondary",
+        ),
+        "estimand": Source(
+            text="International Council for Harmonisation (2019), E9(R1) Addendum on estimands "
+            "and sensitivity analysis in clinical trials",
+            seen="secondary",
+        ),
     }
 )
 """The source of each method, variance and interval that a result can name."""
