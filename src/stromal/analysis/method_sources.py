@@ -424,6 +424,29 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             )
             for definition in ("cmprsk", "survival")
         },
+        "concordance": Source(
+            text="Harrell FE, Califf RM, Pryor DB, Lee KL, Rosati RA (1982), Evaluating the yield "
+            "of medical tests, JAMA 247(18):2543-2546",
+            seen="secondary",
+        ),
+        "Tsiatis": Source(
+            text="Tsiatis AA (1981), A large sample study of Cox's regression model, Ann Stat "
+            "9(1):93-108",
+            doi="10.1214/aos/1176345335",
+            seen="secondary",
+        ),
+        "Fine-Gray (robust, censoring estimated)": Source(
+            text="Fine JP, Gray RJ (1999), A proportional hazards model for the subdistribution of "
+            "a competing risk, J Am Stat Assoc 94(446):496-509",
+            doi="10.1080/01621459.1999.10474144",
+            seen="secondary",
+        ),
+        "immortal time": Source(
+            text="Suissa S (2008), Immortal time bias in pharmaco-epidemiology, Am J Epidemiol "
+            "167(4):492-499",
+            doi="10.1093/aje/kwm324",
+            seen="secondary",
+        ),
         "proportional hazards check": Source(
             text="Grambsch PM, Therneau TM (1994), Proportional hazards tests and diagnostics "
             "based on weighted residuals, Biometrika 81(3):515-526",
