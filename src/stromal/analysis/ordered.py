@@ -156,10 +156,8 @@ def code_status(frame: pl.DataFrame, of: str) -> Codes:
             )
         chosen = (words == of).fill_null(value=False)
         against = words.is_not_null() & ~chosen
-    codes = np.full(frame.height, CENSORED, dtype=np.int64)
-    codes[chosen.to_numpy()] = EVENT
-    codes[against.to_numpy()] = COMPETING
-    return codes
+    codes = np.where(chosen.to_numpy(), EVENT, CENSORED)
+    return np.where(against.to_numpy(), COMPETING, codes) if against.any() else codes
 
 
 def cause_words(frame: pl.DataFrame) -> pl.Series:

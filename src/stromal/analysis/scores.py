@@ -46,11 +46,11 @@ def compare_scores(
     """
     observed, expected, covariance = scores
     labels = grouped.labels
-    happened = grouped.group[grouped.status == EVENT]
+    events = np.bincount(grouped.group, grouped.status == EVENT, len(labels)).astype(np.int64)
     columns = {
         "group": list(labels),
         "n": np.bincount(grouped.group, minlength=len(labels)),
-        "events": np.bincount(happened, minlength=len(labels)),
+        "events": events,
         **({"observed": observed} if weight else {}),
         "expected": expected,
     }
@@ -59,7 +59,7 @@ def compare_scores(
     chi_square, rank = solve_scores((observed - expected)[None], covariance[None])
     statistic, df = float(chi_square[0]), int(rank[0])
     notes = [weight] if weight else []
-    why = _why_not(len(labels), happened.size, df)
+    why = _why_not(len(labels), int(events.sum()), df)
     if why:
         note = "; ".join([*notes, why])
         return Comparison(method, None, None, None, groups, note, strata)
