@@ -196,7 +196,7 @@ TAIL = """## What differs by convention
 - **Start of a multistate curve.** `survfit(start.time=s)` counts transitions on day s; stromal,
   like etm, those after it.
 - **The first level.** R orders a factor by its levels, stromal sorts: the sign of a difference
-  follows; the test matches groups by their numbers.
+  follows; where a case does not name its groups the test matches them by their numbers.
 - **Columns.** Where a case's call does not name them: the transplantations are analysed for
   disease-free survival (`t2`, `d3`), the landmark's model has the disease groups `g2` and `g3`
   beside GVHD, and the model of gap times keeps the first three infections of a participant (its n

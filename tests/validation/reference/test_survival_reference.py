@@ -55,3 +55,20 @@ def test_the_page_has_every_case_and_how_many_numbers_were_compared():
             continue
         found = compare_values(case, KINDS[case["kind"]](case, read_data(case["dataset"])))
         assert int(told[case["id"]]) == sum(one.numbers for one in found), case["id"]
+
+
+def test_a_number_that_is_off_a_word_or_a_missing_value_is_seen():
+    case = {"id": "x", "kind": "logrank", "values": {"chisq": 3.0, "p": None, "cause": ["1"]}}
+    right = {"chisq": 3.0 + 1e-9, "p": None, "cause": ["1"]}
+    assert all(one.agrees for one in compare_values(case, right))
+    assert not compare_values(case, {**right, "chisq": 3.0 + 1e-7})[0].agrees
+    for wrong in ({"p": 0.5}, {"cause": ["2"]}, {"cause": ["1", "2"]}, {"chisq": float("nan")}):
+        with pytest.raises(AssertionError):
+            compare_values(case, {**right, **wrong})
+    with pytest.raises(AssertionError, match="neither computed nor listed"):
+        compare_values(case, {"chisq": 3.0, "p": None})
+    limits = {"surv": [1, 0.5], "lower": [None, 0.2]}
+    curve = {"id": "y", "kind": "km", "values": limits}
+    assert compare_values(curve, {"surv": [1, 0.5], "lower": [1, 0.2]})[1].numbers == 1
+    with pytest.raises(AssertionError):
+        compare_values(curve, {"surv": [1, 0.5], "lower": [1, None]})
