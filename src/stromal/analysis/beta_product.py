@@ -45,16 +45,15 @@ def bound_survival(
 
     Ties: days are grouped as they were recorded. Events of one day happened in any order within
     it, and who is censored on a day was under observation to its end; a limit of a day holds after
-    all that was recorded on it. The lower limit is never above, and the upper never below, those
-    that any order within the day would give.
+    all that was recorded on it. The R package bpcp gives on the day of an event the lower limit of
+    just before it, which is higher; the limits between events are the same.
 
     Parameters
     ----------
     outcomes
         Times to an event without competing events, entries or case weights, of one group.
     confidence
-        Coverage of the pointwise interval, at least that (without censoring; with it, in all
-        simulations published).
+        Coverage of the pointwise interval; without censoring at least that.
     method
         It has no default: the protocol names it.
     draws, seed

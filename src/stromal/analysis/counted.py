@@ -12,7 +12,7 @@ from stromal.analysis.proportion_difference import estimate_difference
 from stromal.analysis.proportions import estimate_proportion
 from stromal.analysis.results import Computed, Group, Shown
 from stromal.analysis.timed import needs_groups
-from stromal.analysis.tipping_point import tipping_point
+from stromal.analysis.tipping_point import find_tipping_point
 from stromal.protocol.analyses import ProportionAnalysis
 
 __all__ = ["compute_proportion"]
@@ -50,6 +50,8 @@ def compute_proportion(found: Analysed, spec: ProportionAnalysis) -> Computed:
         )
     elif spec.difference is not None:
         note = f"A difference is between two groups; there are {len(table)}."
+    if spec.tipping_point and len(table) > 2:
+        note = f"{note} Tipping points are of one or two groups; there are {len(table)}.".strip()
     return Computed(groups, tests, contrasts, tables=_tipping(found, spec), note=note)
 
 
@@ -79,13 +81,15 @@ def _tipping(found: Analysed, spec: ProportionAnalysis) -> tuple[Shown, ...]:
     """Try every result of those without one (see `tipping_point`)."""
     if not spec.tipping_point:
         return ()
+    if len(found.groups()) > 2:
+        return ()
     counted: dict[str, tuple[int, int, int]] = {}
     for group in found.groups():
         names = found.missing.filter(pl.col("group") == group.id)["participant_id"]
         read = group.rows.filter(~pl.col("participant_id").is_in(names.implode()))
         successes = int(read["status"].is_in(spec.of).sum())
         counted[group.label] = (successes, read.height - successes, len(names))
-    told = tipping_point(
+    told = find_tipping_point(
         counted,
         test=_TESTS[spec.compare[0]] if len(counted) > 1 else None,
         interval=spec.interval,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stromal.analysis.multiplicity import adjust_p_values
+from stromal.analysis.multiplicity import adjust_p_values, explain_missing_p
 from stromal.analysis.results import Adjusted, Result
 from stromal.protocol import Protocol
 
@@ -24,14 +24,16 @@ def join_tests(protocol: Protocol, results: tuple[Result, ...]) -> tuple[tuple[A
         return (), ""
     by_id = {result.id: result for result in results}
     tests = [_first_test(by_id[name]) for name in plan.analyses]
-    adjusted = adjust_p_values([p for _, p in tests], method=plan.method)
+    p_values = [p for _, p in tests]
+    adjusted = adjust_p_values(p_values, method=plan.method)
+    missing = explain_missing_p(p_values, method=plan.method)
     said = f"{plan.method.capitalize()}'s method" if plan.method != "fixed sequence" else (
         "a fixed sequence"
     )  # fmt: skip
     return tuple(
         Adjusted(by_id[name].label, test, p, value, value is not None and value <= plan.alpha)
         for name, (test, p), value in zip(plan.analyses, tests, adjusted, strict=True)
-    ), f"{said}, two-sided alpha {plan.alpha:g}"
+    ), f"{said}, two-sided alpha {plan.alpha:g}" + (f". {missing}" if missing else "")
 
 
 def _first_test(result: Result) -> tuple[str, float | None]:

@@ -12,7 +12,7 @@ from stromal.analysis.distributions import check_confidence
 from stromal.analysis.proportions import ProportionInterval, estimate_proportion
 from stromal.core import UsageError
 
-__all__ = ["MOST_COMBINATIONS", "TippingPoint", "tipping_point"]
+__all__ = ["MOST_COMBINATIONS", "TippingPoint", "find_tipping_point"]
 
 MOST_COMBINATIONS = 2_500
 """Combinations of responders up to which each is tried."""
@@ -42,7 +42,7 @@ class TippingPoint:
     said: str
 
 
-def tipping_point(
+def find_tipping_point(
     counts: Mapping[str, _Counts],
     *,
     test: CountTest | None,
@@ -83,7 +83,7 @@ def tipping_point(
 
     Examples
     --------
-    >>> told = tipping_point(
+    >>> told = find_tipping_point(
     ...     {"msc": (8, 1, 2), "control": (2, 8, 1)},
     ...     test="fisher",
     ...     interval="wilson",

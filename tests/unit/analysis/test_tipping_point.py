@@ -1,12 +1,12 @@
 import pytest
 
 from stromal.analysis import compare_counts, estimate_proportion
-from stromal.analysis.tipping_point import tipping_point
+from stromal.analysis.tipping_point import find_tipping_point
 from stromal.core import UsageError
 
 
 def _told(counts, test="fisher", interval="clopper-pearson", confidence=0.95):
-    return tipping_point(counts, test=test, interval=interval, confidence=confidence)
+    return find_tipping_point(counts, test=test, interval=interval, confidence=confidence)
 
 
 @pytest.mark.by_hand
