@@ -103,6 +103,9 @@ class BatchAnalysis:
         Chi-square, degrees of freedom (0 where not computable) and two-sided p, one a trial.
     gray, gray_df, gray_p
         The same of Gray's test of the event's incidence.
+    logrank_difference, gray_difference
+        Events observed less those expected if the arms were alike, weighted as the test weighs
+        them: trials by arms. Above 0 an arm has more events than the others.
     at_risk
         Trials by arms by days: observed until that day or longer.
     survival, survival_error
@@ -121,6 +124,8 @@ class BatchAnalysis:
     gray: Floats
     gray_df: Codes
     gray_p: Floats
+    logrank_difference: Floats
+    gray_difference: Floats
     at_risk: Codes
     survival: Floats
     survival_error: Floats
@@ -196,6 +201,7 @@ def analyze_batch(
     arms = int(batch.arm.max()) + 1 if batch.arm.size else 0
     curves = np.full((trials, arms, asked.size, 6), np.nan)
     tests = np.empty((trials, 4))
+    differences = np.empty((trials, 2, arms))
     rows = _rows_of(batch)
     plan = (arms, competing_as == "event", powers, float(rho))
     cuts = _cut(starts)
@@ -203,7 +209,10 @@ def analyze_batch(
     def work(piece: tuple[int, int]) -> None:
         first, last = piece
         part = slice(first, last)
-        analyze_stretch(rows, starts[first : last + 1], asked, plan, curves[part], tests[part])
+        analyze_stretch(
+            rows, starts[first : last + 1], asked, plan, curves[part], tests[part],
+            differences[part],
+        )  # fmt: skip
 
     with ThreadPoolExecutor(threads or min(2, os.cpu_count() or 1)) as pool:
         list(pool.map(work, cuts))
@@ -221,6 +230,8 @@ def analyze_batch(
         gray,
         gray_df,
         np.asarray(_special.chdtrc(gray_df, gray), dtype=np.float64),
+        differences[:, 0],
+        differences[:, 1],
         at_risk,
         *(curves[..., i] for i in range(1, 6)),
     )

@@ -34,6 +34,7 @@ def analyze_stretch(
     plan: tuple[int, bool, Floats, float],
     curves: Floats,
     tests: Floats,
+    differences: Floats,
 ) -> None:
     """Analyze trials that follow each other.
 
@@ -54,6 +55,8 @@ def analyze_stretch(
     tests
         Filled: trials by chi-square and degrees of freedom of the log-rank test, the same of
         Gray's; NaN and 0 where not computable.
+    differences
+        Filled: trials by the two tests by arms; events observed less those expected.
     """
     n_arms, joined, powers, rho = plan
     first, trials = starts[0], starts.size - 1
@@ -96,14 +99,15 @@ def analyze_stretch(
     observed, expected, spread = score_fleming_harrington(
         day, either, arm, local, nobody, powers, n_arms
     )
-    _fill(observed[:, 0] - expected[:, 0], spread[:, 0, 0], tests[:, :2])
+    _fill(observed[:, 0] - expected[:, 0], spread[:, 0, 0], tests[:, :2], differences[:, 0])
     observed, expected, covariance = score_gray(day, status, arm, local, n_arms, rho)
-    _fill(observed - expected, covariance, tests[:, 2:])
+    _fill(observed - expected, covariance, tests[:, 2:], differences[:, 1])
 
 
 @kernel
-def _fill(difference: Floats, covariance: Floats, tests: Floats) -> None:
-    """Write chi-square and degrees of freedom."""
+def _fill(difference: Floats, covariance: Floats, tests: Floats, differences: Floats) -> None:
+    """Write chi-square, degrees of freedom and the differences they are of."""
+    differences[:] = difference
     statistic, df = solve_scores(difference, covariance)
     for trial in range(df.size):
         tests[trial, 0], tests[trial, 1] = statistic[trial], max(df[trial], 0)

@@ -53,6 +53,10 @@ def alone(frame, competing_as, weight, rho):
     logrank = compare_survival(single, weight=weight)
     gray = compare_incidence(outcomes, rho=rho)
     tests = [number(x) for t in (logrank, gray) for x in (t.statistic, t.df or 0, t.p_value)]
+    gaps = [
+        {g["group"]: (g.get("observed", g["events"])) - g["expected"] for g in t.groups.to_dicts()}
+        for t in (logrank, gray)
+    ]
     arms = {}
     for (arm,), part in frame.group_by("arm"):
         survival = estimate_survival(
@@ -69,7 +73,7 @@ def alone(frame, competing_as, weight, rho):
             for row, e in zip(one, estimate_at(curve, DAYS), strict=True):
                 row += [number(e.value), number(e.standard_error)]
         arms[arm] = np.array(one)
-    return np.array(tests, dtype=float), arms
+    return np.array(tests, dtype=float), arms, gaps
 
 
 @pytest.mark.parametrize(
@@ -88,12 +92,15 @@ def test_a_batch_is_its_trials_to_the_last_bit(seed, arms, whole, competing_as, 
     names = sorted(frame["arm"].unique())
     computed = 0
     for trial in range(frame["trial"].n_unique()):
-        tests, by_arm = alone(frame.filter(trial=trial), competing_as, weight, rho)
+        tests, by_arm, gaps = alone(frame.filter(trial=trial), competing_as, weight, rho)
         own = [found.logrank, found.logrank_df, found.logrank_p]
         own += [found.gray, found.gray_df, found.gray_p]
         np.testing.assert_array_equal([part[trial] for part in own], tests)
         computed += int(np.isfinite(tests[[0, 3]]).sum())
         for a, name in enumerate(names):
+            for part, gap in zip((found.logrank_difference, found.gray_difference), gaps,
+                                 strict=True):  # fmt: skip
+                assert part[trial, a] == pytest.approx(gap.get(name, 0.0), abs=1e-12)
             if name not in by_arm:
                 assert np.isnan(found.incidence[trial, a]).all()
                 assert not found.at_risk[trial, a].any()
