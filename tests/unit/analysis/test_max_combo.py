@@ -1,4 +1,5 @@
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
@@ -73,7 +74,7 @@ def test_an_entry_on_the_anchor_changes_nothing_and_a_late_one_does(two_arms):
 def test_two_strata_add_up(two_arms):
     frame = two_arms.frame
     twice = [
-        frame.with_columns(participant_id=frame["participant_id"] + s, half=[s] * 12) for s in "xy"
+        frame.with_columns(participant_id=frame["participant_id"] + s, half=pl.lit(s)) for s in "xy"
     ]
     both = type(two_arms)(twice[0].vstack(twice[1]))
     one = score_weighted_survival(two_arms, weights=FOUR)
