@@ -92,3 +92,15 @@ def _print(view: StudyView) -> None:
     for row in result_rows(view.results):
         table.add_row(*(safe(cell) for cell in row))
     out.print(table)
+    _print_methods(view)
+
+
+def _print_methods(view: StudyView) -> None:
+    """Print the methods in words, and the sources to which their numbers refer."""
+    if not view.methods.text:
+        return
+    out.print("\n[bold]Statistical methods[/bold]", highlight=False)
+    out.print(safe(view.methods.text), highlight=False)
+    out.print()
+    for number, source in enumerate(view.methods.sources, start=1):
+        out.print(safe(f"[{number}] {source}"), style="dim", highlight=False)

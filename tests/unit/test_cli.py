@@ -348,3 +348,16 @@ def test_analysis_data_of_another_suffix_are_refused_before_anything_is_computed
     ran = stromal("analyze", tmp_path / "nothing here", "--data", tmp_path / "adtte.sas7bdat")
     assert ran.code == 1
     assert ".csv, .parquet, .json" in ran.err
+
+
+def test_analyze_ends_with_the_methods_and_their_sources(stromal, tmp_path):
+    file = tmp_path / "results.json"
+    ran = stromal("analyze", WORKED, "-o", file)
+    assert "Statistical methods" in ran.out
+    told = json.loads(file.read_text(encoding="utf-8"))["methods"]
+    assert told["text"].split("\n\n")[0].split(".")[0] in " ".join(ran.out.split())
+    assert [source["number"] for source in told["sources"]] == list(
+        range(1, len(told["sources"]) + 1)
+    )
+    for source in told["sources"]:
+        assert f"[{source['number']}] {source['text'][:30]}" in ran.out

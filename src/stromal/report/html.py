@@ -143,6 +143,8 @@ def render_report(
         people=_people(view) if named else [],
         design=None if simulated is None else show_design(view, simulated),
         synthetic=STAMPS["synthetic"],
+        methods=[part for part in view.methods.text.split("\n\n") if part],
+        references=[cite(source) for source in view.methods.sources],
         sources=list_sources(view),
         as_range=as_range,
         version=__version__,

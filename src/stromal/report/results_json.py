@@ -25,7 +25,8 @@ def results_to_json(view: StudyView, *, individual: bool = True) -> dict[str, An
        `records_checksum` is that of the locked records.
     2. `results`: every analysis with its groups, estimates, curves, comparisons, contrasts, models,
        tables, subgroups and estimand, unrounded. A number that cannot be estimated is null.
-       `multiplicity`: the tests that share one error rate, `joined` how.
+       `multiplicity`: the tests that share one error rate, `joined` how. `methods`: the methods in
+       words, with the sources by their numbers.
     3. `precision`, for a reconstruction: which digits are published. `printed`, `exposure`,
        `protocol_findings`, and the number of `record_findings`.
     4. `individuals`: derived rows, verdicts of screening, infusions, who is excluded from each set
@@ -47,6 +48,7 @@ def results_to_json(view: StudyView, *, individual: bool = True) -> dict[str, An
         "records_checksum": None if view.lock is None else view.lock.checksum,
         "participants": view.context.size,
         "results": [_result(result, shares=shares) for result in results.results],
+        "methods": _methods(view),
         "multiplicity": plain(results.multiplicity),
         "joined": results.joined,
         "printed": plain(results.printed),
@@ -80,6 +82,15 @@ def _why_withheld(view: StudyView) -> str:
     if view.data == "reconstruction":
         return "single participants of a reconstruction are arbitrary"
     return "not asked for" if view.shares_individuals else "the protocol's sharing plan"
+
+
+def _methods(view: StudyView) -> dict[str, Any]:
+    """Give the methods in words, with the sources to which their numbers refer."""
+    sources = enumerate(view.methods.sources, start=1)
+    return {
+        "text": view.methods.text,
+        "sources": [{"number": number, **plain(source)} for number, source in sources],
+    }
 
 
 def _result(result: Any, *, shares: bool) -> dict[str, Any]:  # noqa: ANN401

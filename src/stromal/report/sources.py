@@ -48,14 +48,20 @@ def list_sources(view: StudyView) -> list[tuple[str, list[Cited]]]:
     Returns
     -------
     list of (str, list of Cited)
-        The trial's publication, the definitions of endpoints, the methods of analysis.
+        The trial's publication, the definitions of endpoints, the methods of analysis that the
+        section on statistical methods does not cite.
     """
     publication = view.protocol.study.publication
     groups = [
         ("The trial", [publication.source] if publication else []),
         ("Definitions", [s for e in view.protocol.endpoints.values() for s in sources_of(e)]),
-        ("Methods", [s for result in view.results.results for s in _methods(result)]),
-    ]
+        ("Other methods", [
+            source
+            for result in view.results.results
+            for source in _methods(result)
+            if source not in view.methods.sources
+        ]),
+    ]  # fmt: skip
     return [(name, [cite(s) for s in _once(found)]) for name, found in groups if found]
 
 

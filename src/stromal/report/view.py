@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from stromal.analysis.analyze import analyze
+from stromal.analysis.methods import Methods, describe_methods
 from stromal.analysis.results import Results
 from stromal.core import Finding
 from stromal.endpoints.analysis_sets import analysis_set
@@ -54,6 +55,8 @@ class StudyView:
         The protocol read against itself. What the records hold stands in `records.findings`.
     reconciled
         Adjudications beside derived results.
+    methods
+        The statistical methods in words.
     lock
         What the analysis is locked on; `None` where it is not.
     """
@@ -71,6 +74,7 @@ class StudyView:
     results: Results
     protocol_findings: tuple[Finding, ...]
     reconciled: pl.DataFrame
+    methods: Methods
     lock: Lock | None = None
 
     @property
@@ -135,6 +139,7 @@ def build_view(
         progress("Deriving the endpoints")
     context = derive_all(protocol, records)
     infusions = list_infusions(context)
+    results = analyze(context, folder, progress=progress)
     return StudyView(
         folder=folder.resolve().name,
         protocol=protocol,
@@ -146,9 +151,10 @@ def build_view(
         infusions=infusions,
         exposure=summarize_exposure(context, infusions),
         sets={name: analysis_set(context, name) for name in protocol.analysis_sets},
-        results=analyze(context, folder),
+        results=results,
         protocol_findings=tuple(check_protocol(protocol)),
         reconciled=reconcile(context),
+        methods=describe_methods(protocol, results),
         lock=locked,
     )
 

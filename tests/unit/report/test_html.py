@@ -287,3 +287,14 @@ def test_what_lies_after_the_cutoff_is_not_shown(demo_study):
     page = Page(render_report(view))
     assert "read up to 30 April 2024 inclusive" in page.text
     assert "Chronic GVHD G2" not in page.text
+
+
+def test_the_methods_are_told_with_numbered_sources(page, report, view):
+    section = report[
+        report.index('<section id="methods">') : report.index('<section id="sources">')
+    ]
+    assert section.count("<li>") == len(view.methods.sources) > 3
+    assert "Kaplan-Meier estimates [" in section
+    assert "competing events (death and second transplant)" in section
+    assert 'href="#methods"' in report
+    assert "Other methods" not in page.text  # whatever made a result is cited in the section
