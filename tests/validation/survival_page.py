@@ -204,12 +204,12 @@ TAIL = """## What differs by convention
 
 ## What is not validated here
 
-- Firth's correction, Ghosh and Lin's mean with death as terminal event, beta-product intervals,
-  current GVHD-free survival, boundaries and power: they have other evidence (worked by hand,
-  published examples, properties) in the tests, or none beyond properties. No case of this set
-  covers them.
+- What no case of this set covers: Firth's correction, Ghosh and Lin's mean with death as terminal
+  event, negative binomial rates, random-effects models, permutations of Gray's test and of ranks,
+  beta-product intervals, intervals of a difference of proportions, current GVHD-free survival.
+  Their tests say what evidence they have: by hand, published, or properties alone.
 - Late entry (left truncation) on real data: sixteen invented participants stand for it.
-- Interval-censored times (Turnbull) and mixed models for repeated measures are not offered.
+- Interval-censored times (Turnbull) are not offered.
 - Other programs than R: nothing here was compared with SAS or Stata.
 - More than 1,384 participants; the same kernels run on larger data, which changes rounding only.
 - Whether a method fits a trial. Agreement with a program shows that the number is the one the
