@@ -28,7 +28,10 @@ from validation.survival_page import HEAD, METHODS, SOURCES, TAIL  # noqa: E402
 
 def main():
     """Write the page, or fail where a number does not agree."""
-    meta = json.loads((SHARED / "reference" / "survival.json").read_text())["meta"]
+    path = SHARED / "reference" / "survival.json"
+    if not path.exists():
+        sys.exit(f"the reference values {path} are not here; the page stays as it is")
+    meta = json.loads(path.read_text())["meta"]
     PAGE.write_text(compose(meta, read_cases()))
 
 
