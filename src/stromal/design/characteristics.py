@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from stromal.design.decision import Decision, critical_numbers
+from stromal.design.decision import Decidable, Decision, critical_numbers, name_curve
 from stromal.design.measures import (
     QUARTILES,
     arm_rows,
     decision_rows,
     endpoint_rows,
     size_rows,
+    success_rows,
     truth_rows,
 )
 from stromal.design.monte_carlo import (
@@ -40,6 +41,8 @@ from stromal.design.runs import (
     check_trials,
     check_truths,
 )
+from stromal.design.timed import INTERVALS_LEFT_OUT
+from stromal.design.timed_measures import reported_rows, timed_decision_rows, timed_truth_rows
 from stromal.protocol.analyses import ProportionAnalysis
 
 __all__ = ["EFFECT_IS_ASSUMED", "operating_characteristics"]
@@ -69,6 +72,26 @@ _BANK = (
     "What a finite bank adds to the error of one set, and what is taken from the spread of sets as "
     "its noise, is the most it can be: as if the banked state alone decided who succeeds."
 )
+_TIMED_RATES = (
+    "The null rate q is what trials report of the control arm in the scenario without effect. The "
+    "nominal alpha is that of {test}, an asymptotic test: alpha itself, which small trials keep "
+    "only about. The actual alpha is the share of simulated null trials that reject."
+)
+_CURVE = (
+    "The test is of all the time observed. Rates, bias and coverage are of one day of the curve: "
+    "{curve}. Its truth is the same curve of many people seen by a perfect site, who leave "
+    "as those of a trial do: if leaving has to do with the event, that bias is in both, and in no "
+    "number here. Trials whose curve does not reach the day are left out of these numbers."
+)
+_TIMED_BANK = (
+    "What a finite bank adds to the error of one set, and what is taken from the spread of sets as "
+    "its noise, is the most it can be, for a test statistic that is normal: as if the banked state "
+    "alone decided when the event comes, and each arm had a bank of its own."
+)
+_NO_COVERAGE = (
+    "No coverage is given: an interval of the kind `{interval}` is not computed of trials."
+)
+_NAMES = {"log-rank": "the log-rank test", "gray": "Gray's test"}
 
 _NONE = Figure(None, None, None, None, 0, None)
 
@@ -79,7 +102,7 @@ def operating_characteristics(
     truths: pl.DataFrame,
     *,
     decision: Decision,
-    analysis: ProportionAnalysis,
+    analysis: Decidable,
     banked: int | pl.DataFrame | None,
 ) -> OperatingCharacteristics:
     """Evaluate simulated trials: how often they reject, and what they report.
@@ -95,12 +118,13 @@ def operating_characteristics(
     Parameters
     ----------
     trials, tallies, truths
-        Tables of `TRIALS_SCHEMA`, `TALLIES_SCHEMA` and `TRUTHS_SCHEMA`; tallies and truths of
-        equal keys are added up, and may be empty.
+        Tables of `trials_schema`, `TALLIES_SCHEMA` and `truths_schema`; tallies and truths of
+        equal keys are added up (but no curves), and may be empty.
     decision
         The rule.
     analysis
-        The proportion that trials report; its interval and confidence are used for coverage.
+        The estimate that trials report: a proportion, or of a time to an event the curve on the
+        first day of its `at`. Its interval and confidence are used for coverage.
     banked
         People in the bank that trials draw from: one number, a table (see `bank_sizes`), or
         `None` where each trial simulates people of its own.
@@ -112,35 +136,47 @@ def operating_characteristics(
     """
     frame = check_trials(trials, decision)
     arms = arms_of(decision, sorted(frame["arm"].unique()))
-    checked = check_truths(truths, frame)
+    checked = check_truths(truths, frame, decision)
     counted = check_tallies(tallies, frame)
     banks = bank_sizes(frame.select(SET).unique().sort(SET), banked)
-    rows = [
-        decision_rows(frame, decision, arms, banks),
-        size_rows(frame, banks),
-        arm_rows(frame, banks),
-        truth_rows(frame, checked, analysis, banks),
-        endpoint_rows(counted, banks),
-    ]
+    rows = [size_rows(frame, banks), arm_rows(frame), endpoint_rows(counted, banks)]
+    if isinstance(analysis, ProportionAnalysis):
+        rows += [
+            decision_rows(frame, decision, arms, banks),
+            success_rows(frame, banks),
+            truth_rows(frame, checked, analysis, banks),
+        ]
+    else:
+        rows += [
+            timed_decision_rows(frame, decision, arms, banks),
+            reported_rows(frame, banks),
+            timed_truth_rows(frame, checked, analysis, banks),
+        ]
     table = tabulate_figures(pl.concat(rows))
     look = _Figures(table)
-    cells = tuple(_cells(frame, look, arms))
+    cells = tuple(_cells(frame, look, arms, timed=decision.timed))
     numbers = None
     if decision.test == "binomial":
         sizes = frame.filter(pl.col("arm") == arms[0])["n"].unique().to_list()
         numbers = critical_numbers(decision, sizes)
     rates = tuple(_rates(look, cells, decision, arms[-1]))
-    statements = _statements(banks)
+    statements = _statements(banks, decision, analysis)
     return OperatingCharacteristics(decision, analysis, numbers, rates, cells, table, statements)
 
 
-def _statements(banks: pl.DataFrame) -> tuple[str, ...]:
+def _statements(banks: pl.DataFrame, decision: Decision, analysis: Decidable) -> tuple[str, ...]:
     """Say what must be read with the numbers."""
     said = [EFFECT_IS_ASSUMED, _THREE_RATES, _ERROR]
+    if not isinstance(analysis, ProportionAnalysis):
+        curve = name_curve(analysis.estimate, analysis.at[0])
+        said[1] = _TIMED_RATES.format(test=_NAMES[decision.test])
+        said.append(_CURVE.format(curve=curve[:1].lower() + curve[1:]))
+        if analysis.interval in INTERVALS_LEFT_OUT:
+            said.append(_NO_COVERAGE.format(interval=analysis.interval))
     if banks["parameter_set"].n_unique() == 1:
         said.append(_ONE_SET)
     if banks["people"].null_count() == 0:
-        said.append(_BANK)
+        said.append(_TIMED_BANK if decision.timed else _BANK)
     return tuple(said)
 
 
@@ -170,22 +206,28 @@ class _Figures:
         return self.get(cell, measure, of=of) or _NONE
 
 
-def _cells(trials: pl.DataFrame, look: _Figures, arms: tuple[str, ...]) -> Iterator[Cell]:
+def _cells(
+    trials: pl.DataFrame, look: _Figures, arms: tuple[str, ...], *, timed: bool
+) -> Iterator[Cell]:
     """Make one cell a scenario and variant."""
+    nobody, unreported = pl.col("n") == 0, pl.col("n") == 0
     decided = pl.col("arm").is_in(arms)
+    if timed:
+        nobody, unreported = pl.col("p_value").is_null(), pl.col("estimate").is_null()
+        decided = pl.col("arm") == arms[0]
     counts = (
         trials.with_columns(trial_key=pl.struct("parameter_set", "trial"))
         .group_by(CELL, maintain_order=True)
         .agg(
             trials=pl.col("trial_key").n_unique(),
             sets=pl.col("parameter_set").n_unique(),
-            undecidable=pl.col("trial_key").filter(decided & (pl.col("n") == 0)).n_unique(),
+            undecidable=pl.col("trial_key").filter(decided & nobody).n_unique(),
         )
     )
     empty = {
-        (scenario, variant, arm): int(nobody)
-        for scenario, variant, arm, nobody in trials.group_by(*CELL, "arm", maintain_order=True)
-        .agg((pl.col("n") == 0).sum())
+        (scenario, variant, arm): int(number)
+        for scenario, variant, arm, number in trials.group_by(*CELL, "arm", maintain_order=True)
+        .agg(unreported.sum())
         .iter_rows()
     }
     for row in counts.iter_rows(named=True):

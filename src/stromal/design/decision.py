@@ -20,15 +20,24 @@ from stromal.design.exact import (
     binomial_p_values,
     fisher_p_values,
 )
-from stromal.protocol.analyses import ProportionAnalysis
+from stromal.protocol.analyses import (
+    CumulativeIncidenceAnalysis,
+    ProportionAnalysis,
+    SurvivalAnalysis,
+)
 from stromal.protocol.fields import Model, Name
 from stromal.protocol.protocol import Protocol
 
 __all__ = [
+    "TIMED_TESTS",
+    "Decidable",
     "Decision",
+    "Directions",
+    "Timed",
     "critical_numbers",
     "decided_analysis",
     "directions",
+    "name_curve",
     "p_values",
     "power_and_slopes",
     "probability_of_rejecting",
@@ -38,14 +47,27 @@ __all__ = [
 
 Ints: TypeAlias = NDArray[np.int64]
 Directions: TypeAlias = NDArray[np.int8]
+Timed: TypeAlias = SurvivalAnalysis | CumulativeIncidenceAnalysis
+Decidable: TypeAlias = ProportionAnalysis | Timed
+
+TIMED_TESTS = {"log-rank": SurvivalAnalysis, "gray": CumulativeIncidenceAnalysis}
+"""Tests of a time to an event, with the kind of analysis that each is on."""
 
 
 class Decision(Model):
-    """The decision that a trial is to reach on a proportion of its participants."""
+    """The decision that a trial is to reach.
 
-    analysis: Annotated[Name, Field(description="a proportion among the protocol's analyses")]
+    On a proportion of its participants (`binomial`, `fisher`), or on a time to an event between two
+    arms: `log-rank` on a survival analysis, `gray` on a cumulative incidence. `greater` is then
+    more events than expected in the experimental arm.
+    """
+
+    analysis: Annotated[
+        Name, Field(description="a proportion, survival or incidence among the analyses")
+    ]
     test: Annotated[
-        Literal["binomial", "fisher"], Field(description="one arm against p0, or two arms")
+        Literal["binomial", "fisher", "log-rank", "gray"],
+        Field(description="one arm against p0; two arms by counts, or by a time to an event"),
     ]
     p0: Annotated[float | None, Field(gt=0, lt=1, description="success rate to be refuted")] = None
     alpha: Annotated[float, Field(gt=0, lt=1, description="the level of the test")]
@@ -57,37 +79,84 @@ class Decision(Model):
     def _what_the_test_needs(self) -> Decision:
         if self.test == "binomial" and (self.p0 is None or self.control is not None):
             raise ValueError("`binomial` compares one arm with `p0`: give `p0`, and no `control`")
-        if self.test == "fisher" and (self.control is None or self.experimental is None):
-            raise ValueError("`fisher` compares two arms: name `control` and `experimental`")
-        if self.test == "fisher" and self.p0 is not None:
-            raise ValueError("`fisher` compares two arms and has no `p0`")
-        if self.control is not None and self.control == self.experimental:
+        if self.test == "binomial":
+            return self
+        if self.control is None or self.experimental is None:
+            raise ValueError(f"`{self.test}` compares two arms: name `control` and `experimental`")
+        if self.p0 is not None:
+            raise ValueError(f"`{self.test}` compares two arms and has no `p0`")
+        if self.control == self.experimental:
             raise ValueError(f"`control` and `experimental` are both '{self.control}'")
         return self
 
+    @property
+    def timed(self) -> bool:
+        """Whether it is on a time to an event."""
+        return self.test in TIMED_TESTS
 
-def decided_analysis(decision: Decision, protocol: Protocol) -> ProportionAnalysis:
+
+def decided_analysis(decision: Decision, protocol: Protocol) -> Decidable:
     """Find the analysis that the decision is on.
 
     Raises
     ------
     UsageError
-        The protocol has no analysis of that name, it is no proportion, or an arm is not known.
+        The protocol has no analysis of that name, it is of another kind than the test, it has
+        strata, a landmark or groups by infusion, which virtual trials do not follow, its set lacks
+        an arm of the test, or an arm is not known.
     """
+    kind = TIMED_TESTS.get(decision.test, ProportionAnalysis)
     found = protocol.analyses.get(decision.analysis)
-    if not isinstance(found, ProportionAnalysis):
-        known = [k for k, a in protocol.analyses.items() if isinstance(a, ProportionAnalysis)]
+    if not isinstance(found, kind):
+        word = _KINDS[kind]
+        known = [name for name, one in protocol.analyses.items() if isinstance(one, kind)]
         raise UsageError(
             f"the decision is on the analysis '{decision.analysis}', which is "
-            f"{'not in the protocol' if found is None else 'not a proportion'}; "
-            f"its proportions are: {', '.join(known) or 'none'}"
+            f"{'not in the protocol' if found is None else f'not a {word}'}; "
+            f"its {_PLURALS[kind]} are: {', '.join(known) or 'none'}"
         )
     for arm in (decision.control, decision.experimental):
         if arm is not None and arm not in protocol.arms:
             raise UsageError(
                 f"the decision names the arm '{arm}'; the protocol has {', '.join(protocol.arms)}"
             )
+    if not isinstance(found, ProportionAnalysis):
+        _check_timed(decision, found, protocol)
     return found
+
+
+def name_curve(estimate: str, day: float) -> str:
+    """Name what is read of a curve, such as `Survival at day 365`."""
+    return f"{estimate[:1].upper()}{estimate[1:]} at day {day:g}"
+
+
+_KINDS = {ProportionAnalysis: "proportion", SurvivalAnalysis: "survival",
+          CumulativeIncidenceAnalysis: "cumulative incidence"}  # fmt: skip
+_PLURALS = {ProportionAnalysis: "proportions", SurvivalAnalysis: "survivals",
+            CumulativeIncidenceAnalysis: "cumulative incidences"}  # fmt: skip
+
+
+def _check_timed(decision: Decision, spec: Timed, protocol: Protocol) -> None:
+    """Refuse what the trials of a decision on a time to an event do not follow."""
+    for name in ("strata", "landmark", "by_infusion", "of"):
+        if getattr(spec, name, None) is not None:
+            raise UsageError(
+                f"the analysis '{decision.analysis}' has `{name}`, which the decision of a virtual "
+                "trial does not follow; decide on an analysis without it"
+            )
+    arms = protocol.analysis_sets[spec.set].arms
+    for arm in (str(decision.control), str(decision.experimental)):
+        if arms is not None and arm not in arms:
+            raise UsageError(
+                f"the decision compares '{arm}', which is not in the set `{spec.set}` of the "
+                f"analysis '{decision.analysis}'; decide on an analysis of both arms"
+            )
+    competing = getattr(protocol.endpoints[spec.endpoint], "competing", None)
+    if decision.test == "log-rank" and competing:
+        raise UsageError(
+            f"the log-rank test knows one kind of event, and the endpoint `{spec.endpoint}` has "
+            "competing events; decide by `gray` on a cumulative incidence"
+        )
 
 
 def p_values(decision: Decision, n: int, control_n: int | None = None) -> Floats:
@@ -120,6 +189,7 @@ def p_values(decision: Decision, n: int, control_n: int | None = None) -> Floats
     ----------
     Clopper and Pearson (1934); Fisher (1935).
     """
+    _check_counted(decision)
     if (decision.test == "fisher") != (control_n is not None):
         raise UsageError("`control_n` is given for two arms (`fisher`), and for no other test")
     if n < 0 or (control_n or 0) < 0:
@@ -129,6 +199,14 @@ def p_values(decision: Decision, n: int, control_n: int | None = None) -> Floats
     if control_n is None:
         return binomial_p_values(n, cast("float", decision.p0), decision.side)
     return fisher_p_values(n, control_n, decision.side)
+
+
+def _check_counted(decision: Decision) -> None:
+    """Refuse a rule that counts of successes do not decide."""
+    if decision.timed:
+        raise UsageError(
+            f"`{decision.test}` is decided by the times of events, not by how many there are"
+        )
 
 
 def rejection_region(decision: Decision, n: int, control_n: int | None = None) -> Directions:
@@ -198,7 +276,9 @@ def critical_numbers(decision: Decision, sizes: Iterable[int]) -> pl.DataFrame:
     (68, 27, None)
     """
     if decision.test != "binomial":
-        raise UsageError("only a rule against p0 has critical numbers; `fisher` compares two arms")
+        raise UsageError(
+            f"only a rule against p0 has critical numbers; `{decision.test}` compares two arms"
+        )
     listed = sorted(set(sizes))
     regions = [rejection_region(decision, n) for n in listed]
     return pl.DataFrame(
@@ -269,6 +349,7 @@ def directions(
     UsageError
         A number of successes is below 0 or above the participants, or an arm is missing.
     """
+    _check_counted(decision)
     e, size = _counts(events, n)
     if (decision.test == "fisher") != (control_events is not None and control_n is not None):
         raise UsageError("`fisher` needs the counts of a control arm, no other test has them")

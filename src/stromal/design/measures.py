@@ -11,7 +11,15 @@ from stromal.design.monte_carlo import mean_rows, proportion_rows, value_rows
 from stromal.design.runs import NULL_SCENARIO, SET
 from stromal.protocol.analyses import ProportionAnalysis
 
-__all__ = ["QUARTILES", "arm_rows", "decision_rows", "endpoint_rows", "size_rows", "truth_rows"]
+__all__ = [
+    "QUARTILES",
+    "arm_rows",
+    "decision_rows",
+    "endpoint_rows",
+    "size_rows",
+    "success_rows",
+    "truth_rows",
+]
 
 _TRIAL = [*SET, "trial"]
 _SIZES = ["n", "control_n"]
@@ -176,30 +184,33 @@ def size_rows(trials: pl.DataFrame, banks: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def arm_rows(trials: pl.DataFrame, banks: pl.DataFrame) -> pl.DataFrame:
-    """Make the rows of each arm: `success_rate`, `analysed` and `enrolled`.
+def success_rows(trials: pl.DataFrame, banks: pl.DataFrame) -> pl.DataFrame:
+    """Make the rows `success_rate` of each arm: all successes of a set over all analysed.
 
-    The success rate is all successes of a set over all analysed; a bank of B people adds
-    q (1 - q) / B to its variance.
+    A bank of B people adds q (1 - q) / B to its variance.
     """
     keys = [*SET, "arm"]
     totals = trials.group_by(keys, maintain_order=True).agg(
         events=pl.col("events").cast(pl.Int64).sum(), n=pl.col("n").cast(pl.Int64).sum()
     )
     totals = totals.join(banks, on=SET, how="left", maintain_order="left")
-    rate = proportion_rows(
+    return proportion_rows(
         totals.with_columns(measure=pl.lit("success_rate")), "events", "n", _BANK_OF_RATE
     )
+
+
+def arm_rows(trials: pl.DataFrame) -> pl.DataFrame:
+    """Make the rows of each arm: `analysed` and `enrolled`, means of its trials."""
+    keys = [*SET, "arm"]
     by_arm = trials.sort([*keys, "trial"])
-    means = [
+    return pl.concat(
         mean_rows(
             by_arm.with_columns(pl.col(column).cast(pl.Float64), measure=pl.lit(measure)),
             column,
             [*keys, "measure"],
         )
         for column, measure in (("n", "analysed"), ("enrolled", "enrolled"))
-    ]
-    return pl.concat([rate, *means])
+    )
 
 
 def truth_rows(

@@ -294,7 +294,8 @@ def _with_limits(found: pl.DataFrame) -> pl.DataFrame:
     high = np.where(counted, np.where(several, np.fmax(high, alone_high), alone_high), high)
     signed = (found["measure"] == "bias").to_numpy()
     low = np.where(signed, low, np.maximum(low, 0.0))
-    high = np.where(counted, np.minimum(high, 1.0), high)
+    shares = counted | found["measure"].is_in(["success_rate", "true_rate"]).to_numpy()
+    high = np.where(shares, np.minimum(high, 1.0), high)
     return found.with_columns(
         low=pl.Series(low).fill_nan(None), high=pl.Series(high).fill_nan(None)
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from stromal.design.decision import Decision
+from stromal.design.decision import Decidable, Decision, name_curve
 from stromal.design.monte_carlo import MONTE_CARLO_CONFIDENCE, Figure
 from stromal.protocol.analyses import ProportionAnalysis
 
@@ -54,11 +54,13 @@ class ArmFigures:
     arm
         Its name.
     success_rate
-        Successes of those analysed.
+        Successes of those analysed; of a time to an event the mean estimate on the first day of
+        the analysis.
     analysed, enrolled
         Participants a trial.
     without_estimate
-        Trials in which nobody was analysed; they are in no bias and no coverage.
+        Trials in which nobody was analysed, or whose curve does not reach the day; they are in no
+        bias and no coverage.
     truths
         The estimate against each truth.
     """
@@ -110,13 +112,16 @@ class Cell:
     scenario, variant, trials, parameter_sets
         Which, and how many were simulated.
     undecidable
-        Trials in which an arm of the decision had nobody analysed; they do not reject.
+        Trials in which an arm of the decision had nobody analysed, or a test of a time to an event
+        cannot be computed; they do not reject.
     rejecting
         Share of trials that reject: the power, or under `null` the actual alpha.
     rejecting_in_favour
-        Of a two-sided test the share that reject upwards, otherwise `None`.
+        Of a two-sided test the share that reject upwards (a higher rate, more events, than p0 or
+        the control), otherwise `None`.
     nominal_alpha
-        Probability that the rule rejects at p0 (two arms: at the control's null rate in both).
+        Probability that the rule rejects at p0 (two arms: at the control's null rate in both; of
+        a time to an event: alpha, which an asymptotic test keeps in large trials).
     enrolled, screened, duration_days
         Participants; transplants looked at for each; days from the first enrolment to the last
         planned contact.
@@ -152,7 +157,8 @@ class ThreeRates:
     nominal_alpha
         Probability of rejecting at `nominal_at`.
     nominal_at
-        p0; `None` for two arms, where it is q of each parameter set.
+        p0; `None` for two arms, where it is q of each parameter set (of a time to an event:
+        alpha whatever q is).
     actual_alpha
         Share of null trials that reject.
     """
@@ -173,7 +179,7 @@ class OperatingCharacteristics:
     decision
         The rule.
     analysis
-        The proportion that is reported, with its interval.
+        The estimate that is reported, with its interval.
     critical_numbers
         The rule over the numbers analysed that occurred (see `critical_numbers`); `None` for two
         arms.
@@ -188,12 +194,19 @@ class OperatingCharacteristics:
     """
 
     decision: Decision
-    analysis: ProportionAnalysis
+    analysis: Decidable
     critical_numbers: pl.DataFrame | None
     rates: tuple[ThreeRates, ...]
     cells: tuple[Cell, ...]
     table: pl.DataFrame
     statements: tuple[str, ...]
+
+    @property
+    def rate_name(self) -> str:
+        """What `success_rate` is: a success rate, or a curve on a day."""
+        if isinstance(self.analysis, ProportionAnalysis):
+            return "Success rate"
+        return name_curve(self.analysis.estimate, self.analysis.at[0])
 
     def cell(self, scenario: str, variant: str) -> Cell:
         """Give the cell of a scenario and a variant."""
@@ -205,9 +218,12 @@ class OperatingCharacteristics:
         ::
 
             {"statements": [text, ...],
-             "decision": {"analysis", "test": "binomial" | "fisher", "p0", "alpha",
-                          "side": "greater" | "less" | "two-sided", "control", "experimental"},
-             "analysis": {"label", "endpoint", "of": [level, ...], "set", "interval", "confidence"},
+             "decision": {"analysis", "test": "binomial" | "fisher" | "log-rank" | "gray", "p0",
+                          "alpha", "side": "greater" | "less" | "two-sided", "control",
+                          "experimental"},
+             "analysis": {"estimate": "proportion" | "survival" | "cumulative incidence", "label",
+                          "endpoint", "of": [level, ...], "day": number | null, "set",
+                          "interval", "confidence"},
              "monte_carlo_confidence": 0.95,
              "critical_numbers": null |
                  [{"n", "rejects_from", "rejects_up_to", "nominal_alpha"}, ...],
@@ -229,17 +245,23 @@ class OperatingCharacteristics:
         FIGURE is `{"value", "se", "low", "high", "sets", "spread"}`, numbers or null, and the
         spread null or `{"sd", "observed_sd", "p5", "p95"}`.
         """
-        described = ("label", "endpoint", "of", "set", "interval", "confidence")
+        described = ("estimate", "label", "endpoint", "set", "interval", "confidence")
         numbers = self.critical_numbers
         return {
             "statements": list(self.statements),
             "decision": self.decision.model_dump(mode="json"),
-            "analysis": {k: getattr(self.analysis, k) for k in described},
+            "analysis": {k: getattr(self.analysis, k) for k in described} | self._counted(),
             "monte_carlo_confidence": MONTE_CARLO_CONFIDENCE,
             "critical_numbers": None if numbers is None else numbers.to_dicts(),
             "rates": [_plain(asdict(rates)) for rates in self.rates],
             "cells": [_plain(asdict(cell)) for cell in self.cells],
         }
+
+    def _counted(self) -> dict[str, Any]:
+        """Give the levels that count, and of a curve the day."""
+        if isinstance(self.analysis, ProportionAnalysis):
+            return {"of": list(self.analysis.of), "day": None}
+        return {"of": ["event"], "day": self.analysis.at[0]}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON)

@@ -22,6 +22,8 @@ __all__ = [
     "check_tallies",
     "check_trials",
     "check_truths",
+    "trials_schema",
+    "truths_schema",
 ]
 
 NULL_SCENARIO = "null"
@@ -75,14 +77,45 @@ TRUTHS_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
 """Many participants and how many of them succeed, by what is called the truth."""
 
 
+_TIMED_TRIALS: Mapping[str, pl.DataType] = MappingProxyType(
+    {
+        **TRIALS_SCHEMA,
+        "p_value": pl.Float64(),
+        "direction": pl.Int8(),
+        "estimate": pl.Float64(),
+        "error": pl.Float64(),
+    }
+)
+_TIMED_TRUTHS: Mapping[str, pl.DataType] = MappingProxyType(
+    {**TRUTHS_SCHEMA, "rate": pl.Float64(), "error": pl.Float64()}
+)
+_MAY_MISS = {"screened", "duration_days", "p_value", "estimate", "error"}
+
+
+def trials_schema(decision: Decision) -> Mapping[str, pl.DataType]:
+    """Give the columns of trials: `TRIALS_SCHEMA`, and for a time to an event what decides.
+
+    `p_value` (two-sided) and `direction` (the sign of observed less expected events in the
+    experimental arm) are of the trial, equal in its arms; `estimate` and `error` of the arm, on the
+    first day of the analysis. What is not computable is missing, the direction then 0.
+    """
+    return _TIMED_TRIALS if decision.timed else TRIALS_SCHEMA
+
+
+def truths_schema(decision: Decision) -> Mapping[str, pl.DataType]:
+    """Give the columns of truths: with `rate` and its `error` for a time to an event."""
+    return _TIMED_TRUTHS if decision.timed else TRUTHS_SCHEMA
+
+
 def check_trials(trials: pl.DataFrame, decision: Decision) -> pl.DataFrame:
     """Check the table of trials and put it in order.
 
-    1. There are trials, in the columns of `TRIALS_SCHEMA`; only `screened` and `duration_days`
-       may be missing (nobody was enrolled).
+    1. There are trials, in the columns of `trials_schema`; only `screened` and `duration_days`
+       may be missing (nobody was enrolled), and what of a time to an event is not computable.
     2. Successes are from 0 to n. A trial has an arm at most once. Each scenario and variant has
        the arms of the decision; a trial without a row of an arm that its others have had nobody
        in it, and gets a row of zeros.
+       P values are from 0 to 1; a trial has one, and one direction.
     3. Each variant has trials of the scenario `null`, with the same parameter sets as the
        variant's other scenarios.
 
@@ -94,8 +127,10 @@ def check_trials(trials: pl.DataFrame, decision: Decision) -> pl.DataFrame:
     keys = [*SET, "trial", "arm"]
     if trials.height == 0:
         raise UsageError("there are no trials to evaluate; simulate at least one")
-    frame = _typed(trials, TRIALS_SCHEMA, "trials", {"screened", "duration_days"}).sort(keys)
-    frame = frame.with_columns(pl.col("screened", "duration_days").fill_nan(None))
+    schema = trials_schema(decision)
+    missing = _MAY_MISS & set(schema)
+    frame = _typed(trials, schema, "trials", missing).sort(keys)
+    frame = frame.with_columns(pl.col(sorted(missing)).fill_nan(None))
     _refuse_counts(frame, "trials")
     _refuse(
         frame.filter(pl.struct(keys).is_duplicated()), keys, "stands twice among the trials: {}"
@@ -109,7 +144,19 @@ def check_trials(trials: pl.DataFrame, decision: Decision) -> pl.DataFrame:
             f"the decision needs the arm '{arm}', which {{}} lacks; arms are {', '.join(arms)}",
         )
     _check_null(frame)
+    if decision.timed:
+        _check_tests(frame)
     return _with_empty_arms(frame)
+
+
+def _check_tests(frame: pl.DataFrame) -> None:
+    """Refuse p values that are none, and directions that are none or differ within a trial."""
+    wrong = ~pl.col("p_value").is_between(0, 1) | ~pl.col("direction").is_in([-1, 0, 1])
+    columns = [*SET, "trial", "p_value", "direction"]
+    _refuse(frame.filter(wrong.fill_null(value=False)), columns, "no p value or direction: {}")
+    several = frame.filter(pl.col("n") > 0).group_by(*SET, "trial", maintain_order=True)
+    differing = several.agg(pl.struct("p_value", "direction").n_unique().alias("results"))
+    _refuse(differing.filter(pl.col("results") > 1), [*SET, "trial"], "two results of one test: {}")
 
 
 def _with_empty_arms(frame: pl.DataFrame) -> pl.DataFrame:
@@ -118,7 +165,8 @@ def _with_empty_arms(frame: pl.DataFrame) -> pl.DataFrame:
     whole = frame.select(*SET, "trial").unique().join(arms, on=CELL)
     if whole.height == frame.height:
         return frame
-    counts = pl.col("n", "events", "enrolled").fill_null(0)
+    named = [name for name in ("n", "events", "enrolled", "direction") if name in frame.columns]
+    counts = pl.col(named).fill_null(0)
     keys = [*SET, "trial", "arm"]
     return whole.join(frame, on=keys, how="left").with_columns(counts).sort(keys)
 
@@ -174,12 +222,19 @@ def check_tallies(tallies: pl.DataFrame, trials: pl.DataFrame) -> pl.DataFrame:
     return frame.group_by(keys).agg(pl.col("participants").sum()).sort(keys)
 
 
-def check_truths(truths: pl.DataFrame, trials: pl.DataFrame) -> pl.DataFrame:
-    """Check the truths: each of them for every parameter set and arm that has trials."""
-    frame = _typed(truths, TRUTHS_SCHEMA, "truths", set())
+def check_truths(truths: pl.DataFrame, trials: pl.DataFrame, decision: Decision) -> pl.DataFrame:
+    """Check the truths: each of them for every parameter set and arm that has trials.
+
+    Counts of equal keys are added up; a curve stands once, because curves cannot be added.
+    """
+    frame = _typed(truths, truths_schema(decision), "truths", {"rate", "error"})
     _refuse_counts(frame, "truths")
     keys = [*SET, "arm", "truth"]
-    frame = frame.group_by(keys).agg(pl.col("n", "events").sum()).sort(keys)
+    if decision.timed:
+        _refuse(frame.filter(pl.struct(keys).is_duplicated()), keys, "{} has two truths")
+        frame = frame.with_columns(pl.col("rate", "error").fill_nan(None)).sort(keys)
+    else:
+        frame = frame.group_by(keys).agg(pl.col("n", "events").sum()).sort(keys)
     needed = trials.select(*SET, "arm").unique().join(frame.select("truth").unique(), how="cross")
     there = frame.filter(pl.col("n") > 0)
     _refuse(

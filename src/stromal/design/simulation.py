@@ -27,7 +27,7 @@ from stromal.design.bank import (
 )
 from stromal.design.characteristics import operating_characteristics
 from stromal.design.cluster import Cluster
-from stromal.design.decision import decided_analysis
+from stromal.design.decision import Decidable, decided_analysis
 from stromal.design.grid import Setting
 from stromal.design.pool import run_tasks
 from stromal.design.results import OperatingCharacteristics
@@ -38,7 +38,7 @@ from stromal.design.results_folder import (
     open_folder,
     read_result,
 )
-from stromal.design.runs import TRUTHS_SCHEMA
+from stromal.design.runs import truths_schema
 from stromal.design.scenario import scenario_version
 from stromal.design.trials import Trials, count_trials, count_truths, live_trials
 from stromal.endpoints.derive import built_on
@@ -197,7 +197,8 @@ def do_trials(task: _TrialTask) -> dict[str, pl.DataFrame]:
               "parameter_set": task.number}  # fmt: skip
     numbers = np.array(task.trials, dtype=np.int64)
     lived = _live(task.setting, task.overrides, bank, numbers, task.seed, task.number)
-    found = {**count_trials(lived, labels), "truths": pl.DataFrame(schema=TRUTHS_SCHEMA)}
+    schema = truths_schema(task.setting.scenario.decision)
+    found = {**count_trials(lived, labels), "truths": pl.DataFrame(schema=schema)}
     if task.truths:
         few = _TRUTH_TRIALS + np.arange(task.truths)
         own = _live(task.setting, task.overrides, bank, few, task.seed, task.number)
@@ -335,10 +336,17 @@ def _check(settings: Sequence[Setting]) -> None:
     if len({setting.scenario.decision.model_dump_json() for setting in settings}) > 1:
         raise UsageError("the scenarios and variants of a grid share one decision; run grids apart")
     reported = [decided_analysis(one.scenario.decision, one.protocol) for one in settings]
-    if len({(one.interval, one.confidence) for one in reported}) > 1:
+    if len({_reporting(one) for one in reported}) > 1:
         raise UsageError(
-            "the variants of a grid report one estimate; one changes its interval or confidence"
+            "the variants of a grid report one estimate; one changes its interval or confidence, "
+            "its day or its variance"
         )
+
+
+def _reporting(spec: Decidable) -> tuple[object, ...]:
+    """Give all of an analysis that decides what its estimate and interval are."""
+    day = getattr(spec, "at", [None])[0]
+    return spec.interval, spec.confidence, day, getattr(spec, "variance", None)
 
 
 def _plan(settings: Sequence[Setting], budget: Budget, sets: int) -> dict[str, object]:

@@ -12,6 +12,7 @@ import polars as pl
 from stromal.analysis.analyze import analysed_rows
 from stromal.core import UsageError
 from stromal.design.bank import ABOUT, STEPS, Bank, Biology, endpoints_judged, limits_of
+from stromal.design.decision import decided_analysis
 from stromal.design.plan import (
     ORIGIN,
     allocate,
@@ -22,10 +23,13 @@ from stromal.design.plan import (
     plan_infusions,
     support_of,
 )
+from stromal.design.runs import trials_schema, truths_schema
 from stromal.design.scenario import Scenario
+from stromal.design.timed import compare_trials
 from stromal.endpoints.context import Context
 from stromal.endpoints.derive import derive_all
 from stromal.protocol import Protocol
+from stromal.protocol.analyses import ProportionAnalysis
 from stromal.records.anchors import anchor_days
 from stromal.records.trial_records import About, TrialRecords
 from stromal.simulate.course_kernels import NEVER, Cohort, Course, live, room_for_course
@@ -258,10 +262,11 @@ def count_trials(trials: Trials, labels: Mapping[str, object]) -> dict[str, pl.D
         )
         .sort("trial", "arm")
     )
+    if trials.scenario.decision.timed:
+        counted = counted.with_columns(pl.col("direction").fill_null(0))
+    own = [name for name in trials_schema(trials.scenario.decision) if name not in labels]
     return {
-        "trials": _labelled(counted, labels).select(
-            *labels, "trial", "arm", "n", "events", "enrolled", "screened", "duration_days"
-        ),
+        "trials": _labelled(counted, labels).select(*labels, *own),
         "tallies": _labelled(_tally(context, trials), labels),
     }
 
@@ -274,18 +279,26 @@ def _decisive(trials: Trials) -> set[str]:
     return judged | {str(spec.endpoint)}
 
 
-def count_analysed(context: Context, trials: Trials) -> pl.DataFrame:
-    """Give `trial`, `arm`, `n`, `events` of the analysis that decides."""
-    name = trials.scenario.decision.analysis
-    spec = trials.protocol.analyses[name]
-    rows = analysed_rows(context, name)
+def count_analysed(context: Context, trials: Trials, *, pooled: bool = False) -> pl.DataFrame:
+    """Give `trial`, `arm`, `n`, `events` of the analysis that decides.
+
+    A decision on a time to an event adds what `compare_trials` finds. With `pooled` all are people
+    of one trial, number 0.
+    """
+    decision = trials.scenario.decision
+    spec = decided_analysis(decision, trials.protocol)
+    rows = analysed_rows(context, decision.analysis)
     people = trials.tables["participants"].select("p", "arm")
-    return (
-        rows.select("p", "status")
+    numbers = np.repeat(trials.numbers * (0 if pooled else 1), trials.size)
+    placed = (
+        rows.select("p", "status", "day")
         .join(people, on="p")
-        .with_columns(trial=pl.Series(np.repeat(trials.numbers, trials.size)).gather(rows["p"]))
-        .group_by("trial", "arm")
-        .agg(n=pl.len(), events=pl.col("status").is_in(getattr(spec, "of", ["event"])).sum())
+        .with_columns(trial=pl.Series(numbers).gather(rows["p"]))
+    )
+    if not isinstance(spec, ProportionAnalysis):
+        return compare_trials(placed, decision, spec)
+    return placed.group_by("trial", "arm").agg(
+        n=pl.len(), events=pl.col("status").is_in(spec.of).sum()
     )
 
 
@@ -312,8 +325,10 @@ def count_truths(trials: Trials, daily: Trials, labels: Mapping[str, object]) ->
     """Give the truths that estimates are compared with: the frame `truths` of a run.
 
     `latent`: the rule on the true daily counts of the same courses. `measured daily`: the same
-    people drawn every day, with the laboratory's noise and no draw missed.
+    people drawn every day, with the laboratory's noise and no draw missed. For a time to an event
+    `rate` and `error` are of the curve of all these people together.
     """
+    schema = truths_schema(trials.scenario.decision)
     found: list[pl.DataFrame] = []
     for truth, records in (
         (TRUTHS[0], trials.records(latent=True)),
@@ -321,12 +336,13 @@ def count_truths(trials: Trials, daily: Trials, labels: Mapping[str, object]) ->
     ):
         context = derive_all(trials.protocol, records, only=_decisive(trials))
         rows = (
-            count_analysed(context, trials)
-            .group_by("arm")
-            .agg(pl.col("n", "events").sum().cast(pl.Int64))
+            count_analysed(context, trials, pooled=True)
+            .with_columns(pl.col("n", "events").cast(pl.Int64), truth=pl.lit(truth))
+            .rename({"estimate": "rate"}, strict=False)
         )
-        found.append(rows.sort("arm").with_columns(truth=pl.lit(truth)))
-    return _labelled(pl.concat(found), labels).select(*labels, "arm", "truth", "n", "events")
+        found.append(rows.sort("arm"))
+    own = [name for name in schema if name not in labels]
+    return _labelled(pl.concat(found), labels).select(*labels, *own)
 
 
 def _labelled(frame: pl.DataFrame, labels: Mapping[str, object]) -> pl.DataFrame:
