@@ -229,18 +229,20 @@ def estimate_concordance(  # noqa: PLR0913
     half = normal_quantile(confidence)
     model, fit = fit_model(outcomes, covariates, ties, strata, cluster, references, missing)
     value, error = concordance_of(fit)
+    known, sure = bool(np.isfinite(value)), bool(np.isfinite(value) and np.isfinite(error))
+    why = () if sure else ("no pair of known order" if not known else "no standard error",)
     return Estimate(
         method="concordance",
-        value=value,
-        standard_error=error,
-        low=max(0.0, value - half * error),
-        high=min(1.0, value + half * error),
+        value=value if known else None,
+        standard_error=error if sure else None,
+        low=max(0.0, value - half * error) if sure else None,
+        high=min(1.0, value + half * error) if sure else None,
         confidence=confidence,
         interval="plain",
         n=model.n,
         events=model.events,
         variance="infinitesimal jackknife",
-        note="; ".join(model.notes),
+        note="; ".join((*why, *model.notes)),
     )
 
 

@@ -88,13 +88,19 @@ def prepare_model(
     check_varies(read, codes)
     weighted = "case_weight" in used.columns
     grouped = cluster or ("participant_id" if weighted else None)
+    clusters, groups = code_columns(used, (grouped,) if grouped else (), what="a cluster")
+    if clusters is not None and len(groups) < 2:
+        raise UsageError(
+            f"all rows are in one cluster of {grouped}; a robust variance needs two or more, and "
+            "many to be trusted"
+        )
     data = CoxData(
         stop=_floats(used, "day" if isinstance(outcomes, TimeToEvent) else "stop"),
         event=(used["status"] == "event").to_numpy().astype(np.float64),
         columns=read.columns,
         start=_starts(used, outcomes),
         strata=codes,
-        cluster=code_columns(used, (grouped,), what="a cluster")[0] if grouped else None,
+        cluster=clusters,
         weight=_floats(used, "case_weight") if weighted else None,
     )
     return ModelData(

@@ -234,6 +234,7 @@ def test_an_arm_with_one_participant(make_outcomes, word):
         ({"x": [1, 1, 2, 2], "s": [1, 1, 2, 2]}, {"strata": ["s"]}, "within any stratum"),
         ({"x": [1, 2, 3, 4]}, {"strata": "x"}, "strata are a list of columns"),
         ({"x": [1, 2, 3, 4]}, {"cluster": "site"}, "'site', which is not there"),
+        ({"x": [1, 2, 3, 4], "s": [1] * 4}, {"cluster": "s"}, "all rows are in one cluster of s"),
         ({"x": [1, 2, 3, 4]}, {"ties": "exakt"}, "efron, breslow, exact"),
         ({"x": [1, 2, 3, 4]}, {"ties": "exact", "cluster": "x"}, "no robust variance"),
         ({"x": [1, 2, 3, 4]}, {"confidence": 95}, "0.95"),
