@@ -318,6 +318,13 @@ def test_concordance_counts_pairs(make_outcomes):
     assert model.high == 1.0
 
 
+def test_without_a_pair_of_known_order_there_is_no_concordance(make_outcomes):
+    outcomes = make_outcomes([1] * 4, "EEEE", x=[0, 1, 2, 0])
+    model = estimate_concordance(outcomes, **SPLIT)
+    assert (model.value, model.standard_error, model.low, model.high) == (None,) * 4
+    assert model.note == "no pair of known order"
+
+
 def test_the_check_refuses_what_it_cannot(make_outcomes):
     outcomes = make_outcomes([0, 2, 3, 4], "EECE", x=[2, 1, 4, 3])
     check = {"covariates": ["x"], "ties": "efron", "transform": "km"}

@@ -206,6 +206,14 @@ def test_infinite_coefficients_are_never_printed(make_outcomes, definition, ties
         estimate_subdistribution_hazard(outcomes, covariates=["x"], of="event")
 
 
+def test_after_the_last_day_of_a_group_nobody_of_it_stays(make_outcomes):
+    # P0 stays at risk to day 2 only, the last of its group; the events come later.
+    columns = {"x": [2, 2, 1, 1, 0, 0], "g": ["a", "a", "b", "b", "b", "b"]}
+    outcomes = make_outcomes([1, 2, 3, 4, 5, 6], "XCEECC", **columns)
+    assert numbers(fit(outcomes, censoring_groups="g")) == [None]
+    assert numbers(fit(outcomes))[0] is not None
+
+
 @pytest.mark.parametrize(("definition", "ties"), BOTH)
 def test_one_who_stays_at_risk_keeps_it_finite(make_outcomes, definition, ties):
     # Without the competing event at x 1 on day 1, who stays at risk, x would be infinite.
