@@ -121,7 +121,7 @@ METHODS = {
     ),
     "pseudo": Method(
         "Pseudo-values",
-        "`pseudo_values`",
+        "`estimate_pseudo_values`",
         "The jackknife leaves participants out, the infinitesimal jackknife differentiates; they "
         "differ by the order of 1/n.",
     ),

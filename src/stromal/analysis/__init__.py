@@ -53,7 +53,7 @@ from stromal.analysis.ordered import split_outcomes
 from stromal.analysis.permutation import permute_incidence, permute_ranks, permute_survival
 from stromal.analysis.proportion_difference import estimate_difference
 from stromal.analysis.proportions import estimate_proportion
-from stromal.analysis.pseudo_values import fit_pseudo_values, pseudo_values
+from stromal.analysis.pseudo_values import estimate_pseudo_values, fit_pseudo_values
 from stromal.analysis.rates import compare_rates, estimate_rate
 from stromal.analysis.recurrent import (
     compare_mean_curves,
@@ -135,6 +135,7 @@ __all__ = [
     "estimate_posterior",
     "estimate_potential_follow_up",
     "estimate_proportion",
+    "estimate_pseudo_values",
     "estimate_quantile",
     "estimate_rate",
     "estimate_restricted_mean",
@@ -152,7 +153,6 @@ __all__ = [
     "permute_ranks",
     "permute_survival",
     "predict_survival",
-    "pseudo_values",
     "read_batch",
     "split_at_exposure",
     "split_outcomes",

@@ -20,6 +20,8 @@ BetaProductMethod = Literal["method of moments", "monte carlo"]
 
 _MOST = 50_000_000  # random numbers held at once
 
+_Limits = tuple[Floats, Floats, Floats]  # lower on the day, lower after it, upper
+
 
 def bound_survival(
     outcomes: TimeToEvent,
@@ -35,17 +37,20 @@ def bound_survival(
     2. A day with d events among Y at risk multiplies survival by a beta variable with shapes
        Y - d + 1 and d. The upper limit, from that day to before the next with an event, is the
        upper quantile of the product so far; before the first event it is 1.
-    3. The next event would come among those still at risk after the day, Y' of them. The lower
-       limit is the lower quantile of the product so far times a beta variable with shapes Y' and
-       1, so it also falls when someone is censored; it is 0 once nobody is at risk.
+    3. The next event would come among those still at risk, Y' of them. The lower limit is the
+       lower quantile of the product so far times a beta variable with shapes Y' and 1, so it also
+       falls when someone is censored; it is 0 once nobody is at risk. On a day itself those
+       censored on it are still at risk (`low_on_day`, which `estimate_at` reads on that day); after
+       it they are not (`low`).
     4. `method of moments` takes for the product the beta distribution with its mean and variance;
        `monte carlo` the quantiles of `draws` products of random numbers.
     5. Without censoring the product is a beta variable, and the limits are those of Clopper and
        Pearson for the participants still without event, on every day.
 
     Ties: days are grouped as they were recorded. Events of one day happened in any order within
-    it, and who is censored on a day was under observation to its end; a limit of a day holds after
-    all that was recorded on it. The R package bpcp gives on the day of an event the lower limit of
+    it, and who is censored on a day was under observation to its end. So where all who are left
+    are censored on one day, as at the end of a trial, the limits of that day are Clopper and
+    Pearson's. The R package bpcp gives on the day of an event the lower limit of
     just before it, which is higher; the limits between events are the same.
 
     Parameters
@@ -97,9 +102,9 @@ def bound_survival(
     at_risk = frame["at_risk"].to_numpy().astype(np.float64)
     events = frame["events"].to_numpy().astype(np.float64)
     if draws is None or seed is None:
-        low, high = _by_moments(at_risk, events, confidence)
+        on_day, low, high = _by_moments(at_risk, events, confidence)
     else:
-        low, high = _by_drawing(at_risk, events, confidence, draws, seed)
+        on_day, low, high = _by_drawing(at_risk, events, confidence, draws, seed)
     how = method if draws is None else f"{method} ({draws} draws, seed {seed})"
     return Curve(
         method=curve.method,
@@ -108,7 +113,9 @@ def bound_survival(
         confidence=confidence,
         n=curve.n,
         events=curve.events,
-        frame=frame.with_columns(low=pl.Series(low), high=pl.Series(high)),
+        frame=frame.with_columns(
+            low=pl.Series(low), high=pl.Series(high), low_on_day=pl.Series(on_day)
+        ),
         last_day=curve.last_day,
     )
 
@@ -146,16 +153,23 @@ def _from_day_zero(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([pl.DataFrame([first], schema=frame.schema), frame])
 
 
-def _by_moments(at_risk: Floats, events: Floats, confidence: float) -> tuple[Floats, Floats]:
+def _by_moments(at_risk: Floats, events: Floats, confidence: float) -> _Limits:
     """Give limits from the beta distribution with the mean and the variance of the product."""
     tail = (1 - confidence) / 2
     log_mean, spread = _moments(at_risk - events + 1, events)
     mean, spread = np.cumsum(log_mean), np.cumsum(spread)
     high = _quantile(mean, spread, 1 - tail)
-    left = np.append(at_risk[1:], 0.0)
-    next_mean, next_spread = _moments(np.maximum(left, 1.0), np.ones(left.size))
-    low = _quantile(mean + next_mean, spread + next_spread, tail)
-    return np.where(left > 0, low, 0.0), high
+    lows: list[Floats] = []
+    for left in _left(at_risk, events):
+        next_mean, next_spread = _moments(np.maximum(left, 1.0), np.ones(left.size))
+        low = _quantile(mean + next_mean, spread + next_spread, tail)
+        lows.append(np.where(left > 0, low, 0.0))
+    return lows[0], lows[1], high
+
+
+def _left(at_risk: Floats, events: Floats) -> tuple[Floats, Floats]:
+    """Give those still at risk at the end of each day, and once those censored on it have gone."""
+    return at_risk - events, np.append(at_risk[1:], 0.0)
 
 
 def _moments(a: Floats, b: Floats) -> tuple[Floats, Floats]:
@@ -176,7 +190,7 @@ def _quantile(log_mean: Floats, log_ratio: Floats, probability: float) -> Floats
 
 def _by_drawing(
     at_risk: Floats, events: Floats, confidence: float, draws: int, seed: int
-) -> tuple[Floats, Floats]:
+) -> _Limits:
     """Give limits from quantiles of products of random numbers."""
     tail = (1 - confidence) / 2
     random = np.random.default_rng(seed)
@@ -186,7 +200,10 @@ def _by_drawing(
     product[:, 1:] = random.beta(a, b, size=(draws, a.size)).cumprod(axis=1)
     so_far = np.cumsum(happened)
     high = np.quantile(product, 1 - tail, axis=0)[so_far]
-    left = np.append(at_risk[1:], 0.0)
-    after = random.beta(np.maximum(left, 1.0), 1.0, size=(draws, left.size))
-    low = np.quantile(product[:, so_far] * after, tail, axis=0)
-    return np.where(left > 0, low, 0.0), np.where(so_far > 0, high, 1.0)
+    lows: list[Floats] = []
+    uniform = random.random(size=(draws, at_risk.size))
+    for left in _left(at_risk, events):
+        after = uniform ** (1 / np.maximum(left, 1.0))  # beta with shapes `left` and 1
+        low = np.quantile(product[:, so_far] * after, tail, axis=0)
+        lows.append(np.where(left > 0, low, 0.0))
+    return lows[0], lows[1], np.where(so_far > 0, high, 1.0)

@@ -107,7 +107,7 @@ def estimate_incidence(
     frame = tabulate_curve(days, counts, {**estimated, "low": low, "high": high, **extra})
     return Curve(
         method="Aalen-Johansen",
-        variance=_VARIANCES[variance],
+        variance=_named(variance, outcomes),
         interval=interval,
         confidence=confidence,
         n=len(outcomes.frame),
@@ -176,3 +176,9 @@ def _check_choices(outcomes: TimeToEvent, variance: str, interval: str) -> None:
             f"interval {interval!r} is not one for an incidence; "
             f"choose one of {', '.join(INCIDENCE_INTERVALS)}"
         )
+
+
+def _named(variance: str, outcomes: TimeToEvent) -> str:
+    """Name the variance: with late entries Greenwood's is no longer the infinitesimal jackknife."""
+    late = "entry" in outcomes.frame.columns and outcomes.frame["entry"].cast(pl.Float64).max() != 0
+    return "Greenwood-type" if variance == "greenwood" and late else _VARIANCES[variance]

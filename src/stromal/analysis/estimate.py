@@ -100,7 +100,8 @@ class Curve:
         One row for each distinct day, in order: `day`, `at_risk` (just before the day), `events`,
         `competing`, `censored` (on the day), `event_free` (probability that nothing has happened
         by the end of the day), `estimate`, `standard_error`, `low`, `high`. Null where it cannot
-        be estimated.
+        be estimated. A beta product interval has `low_on_day` too: the lower limit while those
+        censored on the day are still under observation.
     last_day
         Day of the last observation; `None` without participants. What lies after it is not
         estimable unless everybody has had an event.
@@ -255,7 +256,8 @@ def _read(curve: Curve, day: float, at_risk: int) -> Estimate:
     if steps == 0:
         return _estimate(curve, day, at_risk, *_before_first(curve))
     row = frame.row(steps - 1, named=True)
-    numbers = (row["estimate"], row["standard_error"], row["low"], row["high"])
+    low = row["low_on_day"] if "low_on_day" in row and at_risk == row["at_risk"] else row["low"]
+    numbers = (row["estimate"], row["standard_error"], low, row["high"])
     return _estimate(curve, day, at_risk, numbers, _explain(*numbers, curve=curve))
 
 

@@ -97,6 +97,13 @@ METHOD_SOURCES: Mapping[str, Source] = MappingProxyType(
             doi="10.1002/bimj.200900039",
             seen="abstract",
         ),
+        "Greenwood-type": Source(
+            text="Allignol A, Schumacher M, Beyersmann J (2010), A note on variance estimation of "
+            "the Aalen-Johansen estimator of the cumulative incidence function in competing "
+            "risks, with a view towards left-truncated data, Biom J 52(1):126-137",
+            doi="10.1002/bimj.200900039",
+            seen="abstract",
+        ),
         "log-rank test": Source(
             text="Mantel N (1966), Evaluation of survival data and two new rank order statistics "
             "arising in its consideration, Cancer Chemotherapy Reports 50(3):163-170",

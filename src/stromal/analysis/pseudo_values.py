@@ -26,7 +26,7 @@ from stromal.analysis.survival_kernels import Codes
 from stromal.core import UsageError
 from stromal.endpoints.outcome import TimeToEvent
 
-__all__ = ["PseudoLink", "PseudoMethod", "fit_pseudo_values", "pseudo_values"]
+__all__ = ["PseudoLink", "PseudoMethod", "estimate_pseudo_values", "fit_pseudo_values"]
 
 PseudoMethod = Literal["jackknife", "infinitesimal jackknife"]
 PseudoLink = Literal["identity", "log", "log-log"]
@@ -37,7 +37,7 @@ _CURVES = ("survival", "restricted mean")
 _WIDE = 1e-9  # relative: a day asked for as 0.3 finds the event recorded at 0.1 + 0.2
 
 
-def pseudo_values(
+def estimate_pseudo_values(
     outcomes: TimeToEvent, *, days: tuple[float, ...], of: str, method: PseudoMethod
 ) -> pl.DataFrame:
     """Give each participant's pseudo-value of an estimate, on each of some days.
@@ -118,7 +118,7 @@ def fit_pseudo_values(  # noqa: PLR0913
 ) -> ModelFit:
     """Regress an estimate on covariates through its pseudo-values.
 
-    1. The pseudo-values of `pseudo_values`, one for each participant and day, are the responses
+    1. What `estimate_pseudo_values` gives, one for each participant and day, are the responses
        of generalised estimating equations with normal variance, working independence and the
        robust (sandwich) covariance, participants as clusters.
     2. Each day has its own intercept: `intercept`, or `intercept day 100` where there are several.
@@ -131,7 +131,7 @@ def fit_pseudo_values(  # noqa: PLR0913
     outcomes
         Times to an event with the covariates as columns of numbers.
     days, of, method
-        As in `pseudo_values`.
+        As in `estimate_pseudo_values`.
     covariates, references, missing
         Columns; those of text become one term a value other than the reference
         (`read_covariates`). Who misses one and is left out still counts for the estimate.
@@ -147,7 +147,7 @@ def fit_pseudo_values(  # noqa: PLR0913
     ------
     UsageError
         The link is not known or not one for `of`, a covariate is missing, does not vary or is
-        determined by others, or as in `pseudo_values`.
+        determined by others, or as in `estimate_pseudo_values`.
 
     References
     ----------
@@ -155,7 +155,7 @@ def fit_pseudo_values(  # noqa: PLR0913
     """
     _check_link(link, of)
     check_confidence(confidence)
-    frame = pseudo_values(outcomes, days=days, of=of, method=method)
+    frame = estimate_pseudo_values(outcomes, days=days, of=of, method=method)
     read = read_covariates(outcomes.frame, covariates, references=references, missing=missing)
     check_varies(read, None)
     terms, design = _design(read, days)

@@ -142,3 +142,16 @@ def test_weights_and_competing_events_are_refused(make_outcomes):
         _bounds(make_outcomes([1, 2], "EC", case_weight=[1.0, 2.0]))
     with pytest.raises(UsageError, match="competing"):
         _bounds(make_outcomes([1, 2], "EX"))
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize("drawn", [{}, {"method": "monte carlo", "draws": 40_000, "seed": 5}])
+def test_on_the_day_on_which_all_are_censored_they_still_count(make_outcomes, drawn):
+    # 4 events, then 8 censored together on day 9: on that day it is 8 of 12, whose limits by
+    # Clopper and Pearson are .3489 and .9008; after it nobody is at risk and the lower limit is 0
+    curve = _bounds(make_outcomes([1, 2, 3, 4] + [9] * 8, "EEEE" + "C" * 8), **drawn)
+    (last,) = estimate_at(curve, (9.0,))
+    assert (last.low, last.high) == pytest.approx(
+        (0.3489, 0.9008), abs=0.0001 if not drawn else 0.01
+    )
+    assert curve.frame["low"][-1] == 0.0

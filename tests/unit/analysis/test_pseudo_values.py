@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stromal.analysis import estimate_incidence, estimate_survival
-from stromal.analysis.pseudo_values import fit_pseudo_values, pseudo_values
+from stromal.analysis.pseudo_values import estimate_pseudo_values, fit_pseudo_values
 from stromal.core import UsageError
 from stromal.endpoints.outcome import TimeToEvent
 
@@ -26,7 +26,7 @@ def outcomes_of(days, marks, **columns):
 
 
 def wide(outcomes, days, of, method="jackknife"):
-    frame = pseudo_values(outcomes, days=days, of=of, method=method)
+    frame = estimate_pseudo_values(outcomes, days=days, of=of, method=method)
     return frame["pseudo_value"].to_numpy().reshape(-1, len(days))
 
 
@@ -146,7 +146,7 @@ def test_a_cause_by_its_word():
         wide(outcomes_of([1, 2, 3, 4], "XEXC"), (4,), "event")[:, 0]
     )
     with pytest.raises(UsageError, match=r"'rejection'.*relapse"):
-        pseudo_values(outcomes, days=(1,), of="rejection", method="jackknife")
+        estimate_pseudo_values(outcomes, days=(1,), of="rejection", method="jackknife")
 
 
 @pytest.mark.parametrize(
@@ -161,19 +161,19 @@ def test_a_cause_by_its_word():
 def test_what_is_refused(change, message):
     asked = {"days": (1,), "of": "survival", "method": "jackknife", **change}
     with pytest.raises(UsageError, match=message):
-        pseudo_values(outcomes_of([1, 2], "EC"), **asked)
+        estimate_pseudo_values(outcomes_of([1, 2], "EC"), **asked)
 
 
 def test_outcomes_that_are_refused():
     asked = {"days": (1,), "of": "survival", "method": "jackknife"}
     with pytest.raises(UsageError, match="competing"):
-        pseudo_values(outcomes_of([1, 2], "EX"), **asked)
+        estimate_pseudo_values(outcomes_of([1, 2], "EX"), **asked)
     with pytest.raises(UsageError, match="left truncation"):
-        pseudo_values(outcomes_of([1, 2], "EC", entry=[0.0, 1.0]), **asked)
+        estimate_pseudo_values(outcomes_of([1, 2], "EC", entry=[0.0, 1.0]), **asked)
     with pytest.raises(UsageError, match="weights"):
-        pseudo_values(outcomes_of([1, 2], "EC", case_weight=[1.0, 1.0]), **asked)
+        estimate_pseudo_values(outcomes_of([1, 2], "EC", case_weight=[1.0, 1.0]), **asked)
     with pytest.raises(UsageError, match="two or more"):
-        pseudo_values(outcomes_of([1], "E"), **asked)
+        estimate_pseudo_values(outcomes_of([1], "E"), **asked)
 
 
 def fit(outcomes, **change):

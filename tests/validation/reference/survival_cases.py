@@ -27,7 +27,7 @@ from stromal.analysis.fixed_time import compare_at_day
 from stromal.analysis.logrank import score_weighted_logrank
 from stromal.analysis.max_combo import compare_max_combo, score_weighted_survival
 from stromal.analysis.permutation import count_arrangements, permute_survival
-from stromal.analysis.pseudo_values import fit_pseudo_values, pseudo_values
+from stromal.analysis.pseudo_values import estimate_pseudo_values, fit_pseudo_values
 from stromal.analysis.restricted_mean import compare_restricted_means, estimate_restricted_mean
 from stromal.analysis.stratified_counts import (
     compare_stratified_counts,
@@ -367,7 +367,7 @@ def cif_etm(case, data):
 def pseudo(case, data):
     spec = case["spec"]
     outcomes = outcomes_of(data, spec["time"], spec["status"], cause=spec.get("cause"))
-    frame = pseudo_values(
+    frame = estimate_pseudo_values(
         outcomes,
         days=tuple(spec["times"]),
         of="event" if "cause" in spec else "survival",
