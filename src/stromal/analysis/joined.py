@@ -43,7 +43,13 @@ def _first_test(result: Result) -> tuple[str, float | None]:
     for contrast in result.contrasts:
         if contrast.p_value is not None:
             return contrast.test or contrast.measure, contrast.p_value
-    if result.models and not result.models[0].coefficients.is_empty():
-        row = result.models[0].coefficients.row(0, named=True)
+    terms = [
+        row
+        for model in result.models[:1]
+        for row in model.coefficients.iter_rows(named=True)
+        if row["term"] != "intercept"
+    ]
+    if terms:
+        row = terms[0]
         return f"{result.models[0].method}: {row['term']}", row["p_value"]
     return "no test", None

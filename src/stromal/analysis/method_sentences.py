@@ -144,9 +144,8 @@ def _proportions(used: Sequence[Used]) -> list[str]:
         one.spec.label: f"{_level(spec)} {PROPORTION_INTERVALS[spec.interval]}"
         for one, spec in found
     }
-    said = [
-        f"Proportions [[proportion]] are given with {_each(mine, lambda one: intervals[one.spec.label])}."
-    ]
+    given = _each(mine, lambda one: intervals[one.spec.label])
+    said = [f"Proportions [[proportion]] are given with {given}."]
     said += _compared(mine, "Proportions of groups")
     differences = {
         one.spec.label: DIFFERENCES[spec.difference] for one, spec in found if spec.difference

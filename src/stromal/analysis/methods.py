@@ -66,6 +66,7 @@ def describe_methods(protocol: Protocol, results: Results) -> Methods:
     sources: list[Source] = []
     number = _numbering(sources)
     text = "\n\n".join(_KEY.sub(number, paragraph) for paragraph in paragraphs if paragraph)
+    text = re.sub(r"\[([\d, ]+)\] \[([\d, ]+)\]", r"[\1, \2]", text)
     return Methods(re.sub(r" (?=[.,;)])", "", text), tuple(sources))
 
 

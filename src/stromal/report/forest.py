@@ -17,7 +17,7 @@ from stromal.analysis.results import Computed, Result
 from stromal.report.figures import COLOURS, SETTINGS, STAMPS, as_svg
 from stromal.report.measures import Scale, as_limits, as_value, scale_of, scale_of_contrast
 from stromal.report.numbers import as_duration, as_number
-from stromal.report.text import has_interval
+from stromal.report.text import has_interval, terms_of
 from stromal.report.timeline_layout import fit_text, text_width
 from stromal.report.words import humanise, sentence
 
@@ -99,7 +99,7 @@ def _terms(model: ModelFit) -> list[ForestRow]:
             said="" if row["coefficient"] is not None else "not estimable",
             measure="Coefficient" if plain else sentence(model.scale),
         )
-        for row in model.coefficients.iter_rows(named=True)
+        for row in terms_of(model).iter_rows(named=True)
     ]  # fmt: skip
 
 
@@ -121,7 +121,8 @@ def _numbers(computed: Computed) -> list[ForestRow]:
             name = group.label if len(computed.groups) > 1 else ""
             after = "" if estimate.day is None else as_duration(estimate.day)
             measure = sentence(estimate.method) + (f", {after}" if after else "")
-            rows.append(replace(_row(name, estimate, scale_of(estimate), measure), colour=place))
+            scale = scale_of(estimate) if group.mean is None else "days"
+            rows.append(replace(_row(name, estimate, scale, measure), colour=place))
     return rows
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stromal.analysis.estimate import Contrast, Estimate
 from stromal.analysis.models import ModelFit
-from stromal.analysis.results import Computed, Result, Results, Shown
+from stromal.analysis.results import Computed, Group, Result, Results, Shown
 from stromal.report.measures import (
     Scale,
     as_limits,
@@ -15,7 +17,7 @@ from stromal.report.measures import (
 )
 from stromal.report.numbers import DASH, as_duration, as_number, as_p, as_percent
 from stromal.report.tables import Table
-from stromal.report.text import UNTESTED, has_interval
+from stromal.report.text import UNTESTED, has_interval, terms_of
 from stromal.report.words import humanise, sentence
 
 __all__ = [
@@ -137,8 +139,8 @@ def _model(model: ModelFit) -> Table:
             str(row["term"]),
             as_number(row["coefficient"]),
             as_number(row["standard_error"]),
-            as_value(None if plain else row["ratio"], "ratio"),
-            as_limits(row["low"], row["high"], scale),
+            as_value(None if plain or _constant(row) else row["ratio"], "ratio"),
+            DASH if _constant(row) and not plain else as_limits(row["low"], row["high"], scale),
             as_number(row["z"]),
             _p(row["p_value"]),
         )
@@ -150,6 +152,11 @@ def _model(model: ModelFit) -> Table:
     )  # fmt: skip
     table = Table(sentence(model.method), columns, rows, frozenset(range(1, 7)), _fitted(model))
     return trimmed(table, least=3)
+
+
+def _constant(row: dict[str, Any]) -> bool:
+    """Whether a term is the intercept, of which the exponential is no ratio."""
+    return row["term"] == "intercept"
 
 
 def _fitted(model: ModelFit) -> str:
@@ -211,17 +218,26 @@ def tabulate_subgroups(result: Result) -> Table | None:
     for subgroup in result.subgroups:
         rows.append((f"{sentence(humanise(subgroup.column))}: {humanise(subgroup.level)}",))
         rows += _computed_rows(subgroup.computed)
-    columns = ("Group", "n", "Events", "After", "Estimate", "Interval", "Note")
+    levels = [e.confidence for g in result.groups for e in (*g.estimates, *_mean(g))]
+    levels += [model.confidence for model in result.models]
+    interval = f"{100 * levels[0]:g} % interval" if levels else "Interval"
+    columns = ("Group", "n", "Events", "After", "Estimate", interval, "Note")
     table = Table("Subgroups", columns, tuple(rows), frozenset(range(1, 6)), UNTESTED)
     return trimmed(table, least=2)
+
+
+def _mean(group: Group) -> list[Estimate]:
+    return [] if group.mean is None else [group.mean]
 
 
 def _computed_rows(computed: Computed) -> list[tuple[str, ...]]:
     """Write what an analysis gives: estimates by group, contrasts, terms of models."""
     rows: list[tuple[str, ...]] = []
     for group in computed.groups:
-        estimates = [*group.estimates, *([group.mean] if group.mean else [])]
-        rows += [_estimate_row(group.label, str(group.n), e, scale_of(e)) for e in estimates]
+        n = str(group.n)
+        rows += [_estimate_row(group.label, n, e, scale_of(e)) for e in group.estimates]
+        if group.mean is not None:
+            rows.append(_estimate_row(f"{group.label}, mean", n, group.mean, "days"))
     for contrast in computed.contrasts:
         on = scale_of_contrast(contrast)
         groups = f"{contrast.first} {'/' if on == 'ratio' else '−'} {contrast.second}"
@@ -235,7 +251,7 @@ def _computed_rows(computed: Computed) -> list[tuple[str, ...]]:
                 as_value(row["coefficient" if scale == "number" else "ratio"], scale),
                 as_limits(row["low"], row["high"], scale), "",
             )
-            for row in model.coefficients.iter_rows(named=True)
+            for row in terms_of(model).iter_rows(named=True)
         ]  # fmt: skip
     if computed.note or not rows:
         rows.append((*[""] * 6, computed.note or "nobody has a result"))

@@ -9,10 +9,12 @@ from markupsafe import Markup
 
 from stromal.analysis.estimate import Estimate
 from stromal.analysis.results import Group, Result
+from stromal.endpoints.describe import leaves_open
 from stromal.protocol.analyses import SummaryAnalysis
 from stromal.protocol.endpoints import EventCountEndpoint
 from stromal.report.figures import plot_curves, plot_estimates
 from stromal.report.forest import plot_model, plot_subgroups
+from stromal.report.labels import with_labels
 from stromal.report.measures import as_limits, as_value, scale_of
 from stromal.report.numbers import DASH, as_duration
 from stromal.report.result_tables import (
@@ -54,6 +56,8 @@ class ResultBlock:
         The analysis.
     definition, headline, lines, sources, as_written
         Texts.
+    leaves_open, note
+        What the endpoint's definition leaves open, and what else a reader must know.
     estimand
         Its attributes, which stand above the numbers.
     table
@@ -79,6 +83,8 @@ class ResultBlock:
     lines: tuple[str, ...]
     sources: tuple[Cited, ...]
     as_written: str
+    leaves_open: str
+    note: str
     figure: Markup | None
     figure_caption: str
     forests: tuple[tuple[Markup, str], ...]
@@ -113,11 +119,10 @@ def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultB
     individual
         Whether participants may be named.
     """
+    result = with_labels(result)
     endpoint = view.protocol.endpoints.get(result.endpoint)
     unit = unit_of(view, result)
-    anchor = str(getattr(endpoint, "from_", None) or view.protocol.day_zero)
-    label = view.protocol.anchors[anchor].label or humanise(anchor)
-    drawn = plot_curves(result, data=view.data, anchor=label)
+    drawn = plot_curves(result, data=view.data, anchor=_counted_from(view, result))
     is_curve = drawn is not None
     drawn = drawn or plot_estimates(result, data=view.data)
     listed = tuple(
@@ -125,6 +130,8 @@ def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultB
         for row in result.excluded.to_dicts()
     )
     reasons = Counter(reason for _, reason in listed).most_common()
+    left_open = leaves_open(endpoint) if endpoint else ""
+    known = result.note.startswith(left_open)
     return ResultBlock(
         result=result,
         definition=spell_definition(view.protocol, result.definition),
@@ -135,6 +142,8 @@ def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultB
         lines=tuple(_lines(result)),
         sources=tuple(cite(source) for source in result.sources),
         as_written=endpoint.as_written or "" if endpoint else "",
+        leaves_open=left_open if known else "",
+        note=result.note.removeprefix(left_open).strip(),
         figure=Markup(drawn) if drawn else None,  # noqa: S704  (our own, escaped)
         figure_caption=_caption(view, result, is_curve=is_curve) if drawn else "",
         forests=_forests(result, view.data),
@@ -144,6 +153,15 @@ def show_result(view: StudyView, result: Result, *, individual: bool) -> ResultB
         if individual and listed
         else None,
     )
+
+
+def _counted_from(view: StudyView, result: Result) -> str:
+    """Say from which moment the days of an analysis count: its endpoint's anchor, or a landmark."""
+    endpoint = view.protocol.endpoints.get(result.endpoint)
+    anchor = str(getattr(endpoint, "from_", None) or view.protocol.day_zero)
+    label = view.protocol.anchors[anchor].label or humanise(anchor)
+    landmark = getattr(view.protocol.analyses.get(result.id), "landmark", None)
+    return label if landmark is None else f"day {int(landmark)} after {label}"
 
 
 def _table(result: Result, unit: str) -> Table | None:

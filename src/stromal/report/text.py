@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
+
 from stromal.analysis.estimate import Comparison, Contrast, Estimate
 from stromal.analysis.models import ModelFit
 from stromal.analysis.rates import Rate, TimeInState
 from stromal.analysis.results import Adjusted, Computed, Group, Result, Results
+from stromal.report.labels import with_labels
 from stromal.report.measures import (
     Scale,
     as_limits,
@@ -48,6 +51,7 @@ __all__ = [
     "has_interval",
     "is_of_cells",
     "result_rows",
+    "terms_of",
 ]
 
 
@@ -211,7 +215,7 @@ def describe_contrast(contrast: Contrast) -> str:
 def describe_terms(model: ModelFit, *, tested: bool = True) -> list[tuple[str, str]]:
     """Say each term of a model with its interval and, unless it is not tested, its p."""
     told: list[tuple[str, str]] = []
-    for row in model.coefficients.iter_rows(named=True):
+    for row in terms_of(model).iter_rows(named=True):
         value = row["coefficient"] if model.scale == "difference" else row["ratio"]
         if value is None:
             told.append((row["term"], f"{model.scale} not estimable"))
@@ -225,6 +229,11 @@ def describe_terms(model: ModelFit, *, tested: bool = True) -> list[tuple[str, s
             )
         told.append((row["term"], f"{said}, {as_p(row['p_value'])}" if tested else said))
     return told
+
+
+def terms_of(model: ModelFit) -> pl.DataFrame:
+    """Give the coefficients of a model that compare something: the intercept does not."""
+    return model.coefficients.filter(pl.col("term") != "intercept")
 
 
 def describe_adjusted(adjusted: Adjusted) -> str:
@@ -313,7 +322,7 @@ def result_rows(results: Results) -> list[tuple[str, str, str, str]]:
     rate have rows of their own.
     """
     rows: list[tuple[str, str, str, str]] = []
-    for result in results.results:
+    for result in map(with_labels, results.results):
         rows += [(result.label, "estimand", "", f"{a.name}: {a.said}") for a in result.estimand]
         rows += [
             (result.label, label, str(group.n), said)
@@ -399,4 +408,6 @@ def _with_method(result: Result, group: Group) -> str:
     """Say a group's numbers, and by which method their intervals are."""
     methods = {e.interval_text for e in group.estimates if has_interval(e)}
     said = describe_group(result, group)
+    if said == DASH and group.levels:
+        said = ", ".join(f"{humanise(level)}: {count}" for level, count in group.levels.items())
     return f"{said}; {', '.join(sorted(methods))}" if methods else said

@@ -94,7 +94,8 @@ def test_missing_responses_deaths_differences_priors_and_tipping_points(describe
     assert "Death before the assessment counts as no response." in text
     assert "Nothing else is imputed." in text
     assert f"Boschloo's test [{cited(methods, 'Boschloo' + chr(39) + 's test')}]" in text
-    assert f"with the interval of Newcombe [{cited(methods, 'Newcombe')}]" in text
+    both = f"[{cited(methods, 'Newcombe')}, {cited(methods, 'difference of proportions')}]"
+    assert f"with the interval of Newcombe {both}." in text
     assert "the prior is beta(1, 1.5) (A guess)" in text
     assert f"in turn [{cited(methods, 'tipping point')}]" in text
 

@@ -350,3 +350,16 @@ def test_a_model_that_the_data_do_not_determine_is_withheld(tmp_path):
 def test_what_a_protocol_cannot_ask_is_refused(tmp_path, spec, said):
     with pytest.raises(UsageError, match=said):
         run(tmp_path, one=spec)
+
+
+def test_the_first_test_of_a_model_is_not_its_intercept(tmp_path):
+    rates = COMMON | {
+        "label": "Infections", "estimate": "mean events", "endpoint": "infections",
+        "terminal": "survival", "at": ["100 d"], "by": "arm", "compare": ["negative binomial"],
+    }  # fmt: skip
+    analyses = {"os": SURVIVAL | {"by": "arm", "compare": ["log-rank"]}, "rates": rates}
+    plan = {"method": "holm", "alpha": 0.05, "analyses": ["os", "rates"]}
+    found, _, results = run(tmp_path, plan, **analyses)
+    coefficients = found["rates"].models[0].coefficients
+    assert coefficients["term"][0] == "intercept"
+    assert results.multiplicity[1].p_value == coefficients["p_value"][1]
