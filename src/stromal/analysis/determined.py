@@ -13,25 +13,38 @@ from stromal.analysis.summaries import Summary
 
 __all__ = ["keep_determined"]
 
+_OF_INDIVIDUALS = ("contrasts", "models", "tables", "subgroups")
+
 
 def keep_determined(result: Result, published: Published | None, study: Path | None) -> Result:
     """Keep of a reconstruction's result only what the published numbers determine.
 
     `published.yaml` of the study folder says for each analysis which parts those are; all others
-    are listed as withheld, or have a range.
+    are listed as withheld, or have a range. A posterior and a difference of proportions follow from
+    the counts, and stay where the proportion does; models, tables, subgroups and other contrasts
+    rest on single participants, who are arbitrary, and are always withheld.
     """
     why = "not determined by the published numbers"
     parts = published.determines.get(result.id) if published else None
     ranges = ranges_of(published, result.id, study) if published and study else ()
     if parts is None:
         whole = (Withheld("the whole analysis", why),)
-        return replace(result, groups=(), comparisons=(), ranges=ranges, withheld=whole)
+        nothing = replace(result, groups=(), comparisons=(), ranges=ranges, withheld=whole)
+        return replace(nothing, contrasts=(), models=(), tables=(), subgroups=())
     groups = tuple(_keep(group, parts) for group in result.groups)
     hidden = [part for part in get_args(Part) if part not in parts and _had(result, part)]
+    counted = result.kind == "proportion" and "value" in parts
+    hidden += [name for name in _OF_INDIVIDUALS if getattr(result, name)]
+    hidden = [name for name in hidden if not (name == "contrasts" and counted)]
+    hidden += ["restricted means"] if any(group.mean for group in result.groups) else []
     return replace(
         result,
         groups=groups,
         comparisons=result.comparisons if "comparisons" in parts else (),
+        contrasts=result.contrasts if counted else (),
+        models=(),
+        tables=(),
+        subgroups=(),
         ranges=ranges,
         withheld=tuple(Withheld(part, why) for part in hidden),
     )
@@ -85,6 +98,8 @@ def _keep(group: Group, parts: list[Part]) -> Group:
         summary=_keep_summary(group.summary, group.n, parts),
         rate=_keep_rate(group.rate, parts),
         time_in_state=None,
+        mean=None,
+        posterior=group.posterior if "value" in parts else None,
     )
 
 

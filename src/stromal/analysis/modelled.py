@@ -11,6 +11,7 @@ from stromal.analysis.firth import fit_firth
 from stromal.analysis.models import ModelFit
 from stromal.analysis.results import Computed, Group, Shown, Withheld
 from stromal.analysis.time_dependent import split_at_exposure
+from stromal.analysis.timed import landmark_note
 from stromal.core import UsageError
 from stromal.endpoints.outcome import CountingProcess, TimeToEvent
 from stromal.protocol.model_analyses import HazardsAnalysis
@@ -59,8 +60,11 @@ def compute_hazards(found: Analysed, spec: HazardsAnalysis) -> Computed:
             ),
         )
     at_once = int((found.rows["day"] == 0).sum()) if isinstance(outcomes, CountingProcess) else 0
+    notes = [landmark_note(spec.landmark)]
     note = f"{at_once} with no time at risk (day 0) are not in the model." if at_once else ""
-    return Computed(groups, models=(fit,), tables=tables, note=note)
+    return Computed(
+        groups, models=(fit,), tables=tables, note=" ".join(filter(None, [*notes, note]))
+    )
 
 
 def _fit(outcomes: Outcomes, covariates: tuple[str, ...], spec: HazardsAnalysis) -> ModelFit:

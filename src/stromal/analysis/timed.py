@@ -30,6 +30,7 @@ __all__ = [
     "compute_incidence",
     "compute_restricted_mean",
     "compute_survival",
+    "landmark_note",
     "needs_groups",
 ]
 
@@ -51,7 +52,7 @@ def compute_survival(found: Analysed, spec: SurvivalAnalysis) -> Computed:
         outcomes = found.outcomes(found.rows, spec.strata or ())
         for test in spec.compare:
             tests += _compare_survival(outcomes, spec, test)
-    return Computed(groups, tuple(tests), note=_landmark(spec.landmark))
+    return Computed(groups, tuple(tests), note=landmark_note(spec.landmark))
 
 
 def compute_incidence(found: Analysed, spec: CumulativeIncidenceAnalysis) -> Computed:
@@ -68,7 +69,7 @@ def compute_incidence(found: Analysed, spec: CumulativeIncidenceAnalysis) -> Com
             else:
                 draws, seed = _arrangements(outcomes)
                 tests.append(permute_incidence(outcomes, of=of, draws=draws, seed=seed))
-    return Computed(groups, tuple(tests), note=_landmark(spec.landmark))
+    return Computed(groups, tuple(tests), note=landmark_note(spec.landmark))
 
 
 def compute_restricted_mean(found: Analysed, spec: RestrictedMeanAnalysis) -> Computed:
@@ -93,7 +94,7 @@ def compute_restricted_mean(found: Analysed, spec: RestrictedMeanAnalysis) -> Co
             outcomes = found.outcomes(found.rows)
             both = compare_restricted_means(outcomes, until=until, confidence=spec.confidence)
             contrasts = [c for c in both if any(c.measure.startswith(w) for w in spec.compare)]
-    return Computed(groups, contrasts=tuple(contrasts), note=_landmark(spec.landmark))
+    return Computed(groups, contrasts=tuple(contrasts), note=landmark_note(spec.landmark))
 
 
 def needs_groups(found: Analysed) -> None:
@@ -188,7 +189,7 @@ def _bounded(rows: pl.DataFrame, times: pl.DataFrame, side: str) -> TimeToEvent:
     )
 
 
-def _landmark(day: int | None) -> str:
+def landmark_note(day: int | None) -> str:
     """Say from which day an analysis counts."""
     if day is None:
         return ""

@@ -1,5 +1,7 @@
 """The plan as code: every kind of analysis of a protocol is what the functions give on a frame."""
 
+import re
+
 import polars as pl
 import pytest
 
@@ -363,3 +365,29 @@ def test_the_first_test_of_a_model_is_not_its_intercept(tmp_path):
     coefficients = found["rates"].models[0].coefficients
     assert coefficients["term"][0] == "intercept"
     assert results.multiplicity[1].p_value == coefficients["p_value"][1]
+
+
+def test_of_a_reconstruction_nothing_of_single_participants_is_shown(tmp_path):
+    analyses = {
+        "response": RESPONSE
+        | {"by": "arm", "compare": ["fisher"], "difference": "newcombe", "subgroups": ["site"]},
+        "hazards": HAZARDS | {"by": "arm"},
+        "other": HAZARDS | {"by": "arm"},
+    }
+    two_arm_study(tmp_path, analyses)
+    for file in (tmp_path / "records").iterdir():
+        text = file.read_text().replace("synthetic", "reconstruction")
+        file.write_text(re.sub(r"^T(?=\d)", "R-T", text, flags=re.MULTILINE))
+    (tmp_path / "published.yaml").write_text(
+        "source: {text: Nowhere, seen: secondary}\n"
+        "determines:\n  response: [value, levels, comparisons]\n  hazards: [levels]\n"
+    )
+    protocol = read_protocol(tmp_path)
+    results = analyze(derive_all(protocol, read_records(tmp_path, protocol)), tmp_path).results
+    response, hazards, other = results
+    assert len(response.contrasts) == 1  # it follows from the counts
+    assert response.comparisons
+    assert not response.subgroups
+    assert "subgroups" in [withheld.what for withheld in response.withheld]
+    assert (hazards.models, hazards.tables, other.models, other.groups) == ((), (), (), ())
+    assert {"models", "tables"} <= {withheld.what for withheld in hazards.withheld}
