@@ -27,6 +27,12 @@ __all__ = ["SUFFIXES", "Place", "simulate_command", "write_command"]
 
 SUFFIXES = (".json", ".csv", ".parquet", ".svg", ".png")
 
+_SIDES = {
+    "two-sided": "two-sided",
+    "greater": "one-sided (more events than expected)",
+    "less": "one-sided (fewer events than expected)",
+}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -161,6 +167,15 @@ def print_run(run: Run) -> None:
         "standard error.",
         highlight=False,
     )
+    if found.decision.timed:
+        rule = found.decision
+        test = "Gray's test" if rule.test == "gray" else "the log-rank test"
+        out.print(
+            f"Decision by {test} on `{safe(rule.analysis)}`, {safe(str(rule.experimental))} "
+            f"against {safe(str(rule.control))}, {_SIDES[rule.side]}, alpha {rule.alpha:g}. "
+            f"Rates are {safe(found.rate_name[:1].lower() + found.rate_name[1:])}.",
+            highlight=False,
+        )
     _print_decisions(found)
     _print_rates(found)
     _print_estimates(found)
@@ -172,7 +187,14 @@ def print_run(run: Run) -> None:
         out.print("The distribution of every endpoint is in the .json (-o).", style="dim",
                   highlight=False)  # fmt: skip
     for cell in found.cells:
-        if cell.undecidable:
+        if cell.undecidable and found.decision.timed:
+            out.print(
+                f"{safe(cell.scenario)}, {safe(cell.variant)}: in {cell.undecidable:,} of "
+                f"{cell.trials:,} trials the test could not be computed (no event, or an arm "
+                "without participants), and they do not reject.",
+                highlight=False,
+            )
+        elif cell.undecidable:
             out.print(
                 f"{safe(cell.scenario)}, {safe(cell.variant)}: in {cell.undecidable:,} of "
                 f"{cell.trials:,} trials nobody could be analysed, and they do not reject. Is "
@@ -196,7 +218,8 @@ def _table(title: str, *columns: str, words: int = 2) -> Table:
 
 def _print_decisions(found: OperatingCharacteristics) -> None:
     """Print how often the trial rejects."""
-    table = _table("How often the trial rejects", "Scenario", "Variant", "Success rate", "Rejects",
+    rate = found.rate_name.replace(" at ", "\nat ")
+    table = _table("How often the trial rejects", "Scenario", "Variant", rate, "Rejects",
                    "Over sets\n(5 to 95 %)")  # fmt: skip
     for cell in found.cells:
         arms = "\n".join(f"{safe(arm.arm)} {show(arm.success_rate)}" if len(cell.arms) > 1

@@ -51,8 +51,10 @@ class Assumed(_Part):
 
 
 class Reported(_Part):
-    """The proportion that the decision is on, and that every trial reports."""
+    """What every trial reports: a proportion, or a curve on a day. The decision is on it."""
 
+    estimate: Literal["proportion", "survival", "cumulative incidence"] = "proportion"
+    day: float | None = None
     label: str
     endpoint: str
     of: list[str]
@@ -129,6 +131,18 @@ class Simulated(_Part):
         allowed = set(itertools.product(*self.levels.values()))
         if len(set(placed)) < len(placed) or not allowed.issuperset(placed):
             raise ValueError("`variants` do not lie on the axes, each at a place of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _decides_on_what_is_reported(self) -> Simulated:
+        kind = {"log-rank": "survival", "gray": "cumulative incidence"}.get(
+            self.decision.test, "proportion"
+        )
+        if self.analysis.estimate != kind or (self.analysis.day is None) == self.decision.timed:
+            raise ValueError(
+                f"`{self.decision.test}` is on a {kind}, with a `day` where that is a curve; "
+                "`analysis` is of another kind"
+            )
         return self
 
     @model_validator(mode="after")

@@ -120,10 +120,23 @@ def _rejecting(simulated: Simulated) -> Table:
         "it is measured. The nominal alpha is that of the rule; the actual alpha is the share of "
         "null trials that reject."
     )
+    timed = simulated.decision.timed
+    if timed:
+        note += (
+            f" Rates are {_curve(simulated)}. The nominal alpha of this test is its level, which "
+            "an asymptotic test keeps in large trials."
+        )
     undecided = sum(cell.undecidable for cell in simulated.cells)
     if undecided:
-        note += f" In {undecided:,} of all trials an arm had nobody analysed: they do not reject."
+        why = "the test could not be computed" if timed else "an arm had nobody analysed"
+        note += f" In {undecided:,} of all trials {why}: they do not reject."
     return Table("How often the trial rejects", columns, tuple(rows), frozenset(range(1, 7)), note)
+
+
+def _curve(simulated: Simulated) -> str:
+    """Name the curve within a sentence."""
+    name = name_rate(simulated)
+    return name[:1].lower() + name[1:]
 
 
 def _rates(simulated: Simulated, cell: Cell) -> tuple[str, ...]:
@@ -201,9 +214,15 @@ def _estimates(simulated: Simulated) -> Table:
         f"truth, in percentage points; coverage the share of trials whose {interval} holds the "
         "truth of the same parameter set."
     )
+    if simulated.decision.timed:
+        note += (
+            f" All are of {_curve(simulated)}; a truth is that curve of many people, who leave as "
+            "those of a trial do."
+        )
     empty = sum(a.without_estimate for c in simulated.cells for a in _decided(simulated, c))
     if empty:
-        note += f" {empty:,} estimates of nobody are in neither."
+        of = "curves that do not reach the day" if simulated.decision.timed else "nobody"
+        note += f" {empty:,} estimates of {of} are in neither."
     return Table("The reported estimate against the truth", columns, _grouped(simulated, write),
                  frozenset({1, 3, 4, 5}), note)  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stromal.design.decision import name_curve
 from stromal.design.runs import NULL_SCENARIO
 from stromal.protocol import Protocol
 from stromal.report.design_content import SIMULATED_FILE, Assumed, Critical, Simulated
@@ -70,7 +71,9 @@ def describe_effect(scenario: Assumed) -> str:
 
 
 def name_rate(simulated: Simulated) -> str:
-    """Name the rate that is decided on: an event need not be a success."""
+    """Name the rate that is reported: an event need not be a success, a curve has a day."""
+    if simulated.analysis.day is not None:
+        return name_curve(simulated.analysis.estimate, simulated.analysis.day)
     return "Share with the event" if simulated.analysis.of == ["event"] else "Success rate"
 
 
@@ -79,9 +82,12 @@ def describe_decision(simulated: Simulated) -> str:
 
     1. The endpoint, its levels, the test, p0 (or the arms), side and level.
     2. For one arm the critical number at the mean number analysed, and at the least and the most
-       that occurred; two arms have none, because it depends on the successes of both.
+       that occurred; two arms have none, because it depends on the successes of both, or on the
+       times of their events.
     """
     rule, shown = simulated.decision, simulated.analysis
+    if rule.timed:
+        return _describe_timed(simulated)
     levels = " or ".join(humanise(level) for level in shown.of)
     level = f"{rule.side if rule.side == 'two-sided' else 'one-sided'}, alpha {rule.alpha:g}"
     what = shown.label
@@ -102,6 +108,21 @@ def describe_decision(simulated: Simulated) -> str:
     )
     numbers = [_critical(one) for one in _chosen(simulated)]
     return f"{said}: {'; '.join(numbers)}." if numbers else f"{said}."
+
+
+def _describe_timed(simulated: Simulated) -> str:
+    """Say a rule on a time to an event."""
+    rule, shown = simulated.decision, simulated.analysis
+    arms = " against ".join(humanise(arm) for arm in simulated.decided_arms)
+    level = f"{rule.side if rule.side == 'two-sided' else 'one-sided'}, alpha {rule.alpha:g}"
+    test = "Gray’s test" if rule.test == "gray" else "the log-rank test"
+    direction = {"greater": "more", "less": "fewer"}.get(rule.side)
+    experimental = humanise(simulated.decided_arms[0])
+    towards = f" for {direction} events than expected with {experimental}" if direction else ""
+    return (
+        f"{shown.label}: the trial rejects by {test} of {arms} ({level}){towards}, of all the "
+        "time observed. It has no critical number: it depends on when events come."
+    )
 
 
 def _chosen(simulated: Simulated) -> list[Critical]:
@@ -128,7 +149,8 @@ def undefined_variants(simulated: Simulated) -> list[tuple[str, float]]:
     """Find variants under whose draws the rule cannot be shown.
 
     A variant is found where in every scenario nobody decided on succeeds and no trial rejects,
-    while by the true daily counts somebody does.
+    while by the true daily counts somebody does. Of survival, which is 0 only where all have the
+    event, none is.
 
     Returns
     -------
@@ -136,6 +158,8 @@ def undefined_variants(simulated: Simulated) -> list[tuple[str, float]]:
         The variant, and the highest true success rate among its scenarios.
     """
     found: list[tuple[str, float]] = []
+    if simulated.analysis.estimate == "survival":
+        return found
     for one in simulated.variants:
         cells = [simulated.cell(s.scenario, one.variant) for s in simulated.scenarios]
         arms = [a for cell in cells for a in cell.arms if a.arm in simulated.decided_arms]
@@ -154,8 +178,9 @@ def describe_undefined(simulated: Simulated) -> str:
         return ""
     names = ", ".join(f"“{name}”" for name, _ in found)
     most = as_percent(max(rate for _, rate in found))
+    what = "has the event" if simulated.decision.timed else "succeeds"
     return (
-        f"Under {names} no virtual participant succeeds in any scenario, although by the true "
+        f"Under {names} no virtual participant {what} in any scenario, although by the true "
         f"daily counts up to {most} do: what the rule asks for cannot be seen in blood drawn so, "
         f"and the wording has no defined power there. {_NO_RULE}"
     )
