@@ -391,6 +391,10 @@ def _changes(used: Sequence[Used]) -> list[str]:
     said = [f"{analytes} are described at each visit as change from baseline."]
     if len(found) == 1:
         said = [f"{analytes} is described at each visit as change from baseline."]
+    said.append(
+        "Who died, left or was not measured is counted beside the mean of those measured at both "
+        "times, and is not in it."
+    )
     models = list(dict.fromkeys(spec.model for spec in found if spec.model))
     if models:
         said.append(

@@ -195,7 +195,7 @@ def tabulate_shown(shown: Shown) -> Table:
     return Table(shown.title, columns, rows, numeric, shown.said)
 
 
-_HEADINGS = {"p_value": "p", "df": "df", "n": "n", "z": "z", "chi_square": "Chi-square"}
+_HEADINGS = {"p_value": "p", "df": "df", "n": "n", "z": "z", "sd": "SD", "chi_square": "Chi-square"}
 
 
 def _cell(name: str, value: object) -> str:
@@ -206,7 +206,7 @@ def _cell(name: str, value: object) -> str:
         return "yes" if value else "no"
     if name == "p_value" and isinstance(value, float):
         return _p(value)
-    return as_number(float(value)) if isinstance(value, int | float) else str(value)
+    return as_number(float(value)) if isinstance(value, int | float) else humanise(str(value))
 
 
 def tabulate_subgroups(result: Result) -> Table | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -45,6 +46,7 @@ __all__ = [
     "describe_median",
     "describe_posterior",
     "describe_rate",
+    "describe_row",
     "describe_summary",
     "describe_terms",
     "describe_time_in_state",
@@ -305,14 +307,38 @@ def _others(result: Result) -> list[str]:
         told = [
             f"{term}: {said}" for model in result.models for term, said in describe_terms(model)
         ]
-    if not told:
-        told = [shown.said.removesuffix(".") for shown in result.tables if shown.said]
-        told = [] if result.groups else told
+    if not told and result.kind == "change":
+        told = [said for shown in result.tables for said in _changes(shown.frame)]
     more = [f"{len(told) - _FEW} more below"] if len(told) > _FEW else []
     return [*told[:_FEW], *more]
 
 
+def _changes(frame: pl.DataFrame) -> list[str]:
+    """Say the mean change at each visit, with its interval."""
+    if not {"visit", "mean", "low", "high", "measured", "arm"} <= set(frame.columns):
+        return []
+    several = frame["arm"].n_unique() > 1
+    return [
+        (f"{row['arm']}, " if several else "")
+        + f"{humanise(row['visit'])}: mean change {as_value(row['mean'], 'number')} "
+        f"({as_limits(row['low'], row['high'], 'number')}) of {row['measured']} measured"
+        for row in frame.iter_rows(named=True)
+    ]
+
+
 _FEW = 3
+_MOST_LINES = 12
+
+
+def describe_row(row: Mapping[str, object]) -> str:
+    """Say one row of a table in a line: what it is of, then its numbers by name."""
+    words = [str(value) for value in row.values() if isinstance(value, str)]
+    numbers = [
+        as_p(value) if name == "p_value" else f"{humanise(name)} {as_number(value)}"
+        for name, value in row.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return ": ".join(part for part in (", ".join(words), ", ".join(numbers)) if part)
 
 
 def result_rows(results: Results) -> list[tuple[str, str, str, str]]:
@@ -360,7 +386,12 @@ def _beside(result: Result) -> list[tuple[str, str, str, str]]:
         ]
         if model.note:
             rows.append((result.label, model.method, "", model.note))
-    rows += [(result.label, shown.title, "", shown.said) for shown in result.tables if shown.said]
+    for shown in result.tables:
+        if shown.frame.height <= _MOST_LINES:
+            lines = map(describe_row, shown.frame.iter_rows(named=True))
+            rows += [(result.label, shown.title, "", line) for line in lines]
+        if shown.said:
+            rows.append((result.label, shown.title, "", shown.said))
     for subgroup in result.subgroups:
         of = f"{humanise(subgroup.column)}: {subgroup.level}"
         rows += [(result.label, *row) for row in _subgroup(result, of, subgroup.computed)]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -273,3 +274,20 @@ def test_json_holds_everything_new_and_no_nan(view):
     assert "values" not in by_id["platelet_response"]["subgroups"][0]["computed"]["groups"][0]
     assert content["multiplicity"][0]["adjusted"] == 0.0246
     assert np.isfinite(by_id["months_alive"]["groups"][0]["mean"]["value"])
+
+
+def test_changes_from_baseline_are_said_by_visit():
+    frame = pl.DataFrame({
+        "arm": ["all", "all"], "visit": ["month_2", "month_4"], "measured": [10, 8],
+        "mean": [40.4, None], "low": [16.6, None], "high": [64.2, None],
+    })  # fmt: skip
+    shown = made.Shown("PLT: change from baseline", frame, "Of those measured at both times.")
+    group = made.Group("all", "All", 12, {})
+    result = made.result("platelets", "change", groups=(group,), tables=(shown,))
+    assert describe_headline(result) == (
+        "month 2: mean change 40.40 (16.60 to 64.20) of 10 measured. month 4: mean change – (–) of "
+        "8 measured."
+    )
+    rows = [row[3] for row in result_rows(made.Results("x", "0", None, (result,)))]
+    assert "all, month_2: measured 10, mean 40.4, low 16.6, high 64.2" in rows
+    assert rows[-1] == "Of those measured at both times."
