@@ -216,7 +216,7 @@ def _without_effect(simulated: Simulated, where: Mapping[str, tuple[int, int]]) 
     named = f", {humanise(arms[-1])}" if len(arms) > 1 else ""
     return [
         Panel("Actual alpha", "no effect of MSC", alpha, rule.alpha, _end(alpha, rule.alpha)),
-        Panel(name_rate(simulated), f"no effect of MSC{named}", rate, rule.p0),
+        Panel(name_rate(simulated, short=True), f"no effect of MSC{named}", rate, rule.p0),
     ]
 
 
@@ -239,7 +239,9 @@ def _plan_of_scenarios(simulated: Simulated) -> _Plan:
     panels = [Panel("Trials that reject", "null: the actual alpha", rejecting, rule.alpha)]
     for arm, marks in rates.items():
         named = f", {humanise(arm)}" if len(arms) > 1 else ""
-        panels.append(Panel(name_rate(simulated), f"measured and latent{named}", marks, rule.p0))
+        panels.append(
+            Panel(name_rate(simulated, short=True), f"measured and latent{named}", marks, rule.p0)
+        )
     rows = [Row(describe_scenario(one.scenario)) for one in simulated.scenarios]
     return _Plan(rows, [""], [panels], "scenario", "")
 

@@ -70,10 +70,12 @@ def describe_effect(scenario: Assumed) -> str:
     return f"{said}."
 
 
-def name_rate(simulated: Simulated) -> str:
+def name_rate(simulated: Simulated, *, short: bool = False) -> str:
     """Name the rate that is reported: an event need not be a success, a curve has a day."""
-    if simulated.analysis.day is not None:
-        return name_curve(simulated.analysis.estimate, simulated.analysis.day)
+    shown = simulated.analysis
+    if shown.day is not None:
+        estimate = shown.estimate.removeprefix("cumulative ") if short else shown.estimate
+        return name_curve(estimate, shown.day)
     return "Share with the event" if simulated.analysis.of == ["event"] else "Success rate"
 
 
@@ -120,8 +122,8 @@ def _describe_timed(simulated: Simulated) -> str:
     experimental = humanise(simulated.decided_arms[0])
     towards = f" for {direction} events than expected with {experimental}" if direction else ""
     return (
-        f"{shown.label}: the trial rejects by {test} of {arms} ({level}){towards}, of all the "
-        "time observed. It has no critical number: it depends on when events come."
+        f"{shown.label}: the trial rejects by {test} of {arms} over all the time observed "
+        f"({level}){towards}. It has no critical number: it depends on when events come."
     )
 
 

@@ -57,6 +57,16 @@ def two_arms():
     return content
 
 
+def of_times():
+    """Two arms decided by the times of events."""
+    content = two_arms()
+    content["decision"] |= {"test": "gray", "side": "less"}
+    content["analysis"] |= {"estimate": "cumulative incidence", "of": ["event"], "day": 731,
+                            "label": "Incidence of chronic GVHD", "interval": "linear"}  # fmt: skip
+    content["cells"][0]["undecidable"] = 3
+    return content
+
+
 def of_three_axes():
     """Long names, words that no line can break, an axis between, numbers that are not known."""
     unbroken = "Unbrokenwordthatislongerthananycolumnofthefigurecouldeverhold"
@@ -87,6 +97,7 @@ CONTENTS = {
     ),
     "three axes": of_three_axes,
     "two arms": two_arms,
+    "times": of_times,
 }
 
 
@@ -250,7 +261,41 @@ def broken(change):
     return content
 
 
+def test_a_decision_on_times_is_told_with_its_curve_and_its_level(view):
+    content = of_times()
+    simulated = Simulated.of(content)
+    said = describe_decision(simulated)
+    assert said == (
+        "Incidence of chronic GVHD: the trial rejects by Gray’s test of MSC against usual over "
+        "all the time observed (one-sided, alpha 0.025) for fewer events than expected with MSC. "
+        "It has no critical number: it depends on when events come."
+    )
+    section = show_design(view, simulated)
+    rejecting, _, estimates = section.tables
+    assert estimates.columns[1] == "Cumulative incidence at day 731"
+    assert "of cumulative incidence at day 731; a truth is that curve" in estimates.note
+    assert "In 3 of all trials the test could not be computed" in rejecting.note
+    assert "an asymptotic test keeps in large trials" in rejecting.note
+    assert "Incidence at day 731" in texts_of(draw_power(content, kind="svg"))
+
+
+def test_nobody_with_the_event_is_told_of_an_incidence_and_not_of_survival():
+    content = of_times()
+    for cell in content["cells"]:
+        cell["rejecting"] = figure(0.0)
+        for arm in cell["arms"]:
+            arm["success_rate"] = figure(0.0)
+    assert "no virtual participant has the event" in describe_undefined(Simulated.of(content))
+    content["analysis"]["estimate"] = "survival"
+    content["decision"]["test"] = "log-rank"
+    simulated = Simulated.of(content)
+    assert describe_undefined(simulated) == ""
+    assert "the log-rank test of MSC" in describe_decision(simulated)
+
+
 @pytest.mark.parametrize(("change", "told"), [
+    (lambda c: c["analysis"].update(day=50), "`binomial` is on a proportion"),
+    (lambda c: c["analysis"].update(estimate="survival"), "`binomial` is on a proportion"),
     (lambda c: c.pop("cells"), "cells: field required"),
     (lambda c: c.update(cells=[]), "each scenario under each variant once"),
     (lambda c: c["cells"].append(c["cells"][0]), "each scenario under each variant once"),
