@@ -292,7 +292,7 @@ def count_analysed(context: Context, trials: Trials, *, pooled: bool = False) ->
     numbers = np.repeat(trials.numbers * (0 if pooled else 1), trials.size)
     placed = (
         rows.select("p", "status", "day")
-        .join(people, on="p")
+        .join(people, on="p", maintain_order="left")
         .with_columns(trial=pl.Series(numbers).gather(rows["p"]))
     )
     if not isinstance(spec, ProportionAnalysis):

@@ -376,20 +376,20 @@ def test_an_interval_that_is_not_computed_of_trials_gives_no_coverage():
 
 
 def test_the_published_trial_of_chronic_gvhd_keeps_its_level_and_has_power():
-    """300 trials a scenario; 0.05 +- 4 standard errors, which are 0.013 without sets."""
+    """200 trials a scenario and one parameter set: limits are 4 standard errors."""
     _, content = read_scenario(GAO)
-    run = simulate(settings_of(GAO, content, None), Budget(trials=300, sets=3, bank=100, seed=11),
+    run = simulate(settings_of(GAO, content, None), Budget(trials=200, sets=1, bank=100, seed=11),
                    workers=1)  # fmt: skip
     found = run.characteristics
     null, assumed = (found.cell(name, "as planned") for name in ("null", "assumed"))
-    assert abs(null.rejecting.value - 0.05) < 4 * sqrt(0.05 * 0.95 / 300)
+    assert abs(null.rejecting.value - 0.05) < 4 * sqrt(0.05 * 0.95 / 200)
     assert assumed.rejecting.value > 0.5
     assert assumed.rejecting_in_favour.value == 0.0  # upwards: more chronic GVHD with MSC
     assert null.undecidable == assumed.undecidable == 0
     for cell in (null, assumed):
         for arm in cell.arms:
             for told in arm.truths:
-                assert abs(told.bias.value) < 0.02
-                assert 0.9 < told.coverage.value <= 1.0
+                assert abs(told.bias.value) < 0.05
+                assert 0.88 < told.coverage.value <= 1.0
     assert found.rates[0].nominal_alpha.value == 0.05
     assert set(run.frames["trials"].columns) == set(trials_schema(rule()))
