@@ -16,7 +16,7 @@ __all__ = ["describe_estimand", "unrecorded"]
 
 _HANDLED = {
     "treatment policy": "whatever happens counts: it ends nothing",
-    "composite": "it is itself an event (for a response: no response)",
+    "composite": "it is itself one of the events",
     "while alive": "what would have come after it is not asked for",
     "hypothetical": (
         "as if it had not happened: censored on its day, which supposes that whoever had it would "
@@ -94,6 +94,13 @@ def _ended_by(found: Analysed, event: IntercurrentEvent, anchor: str) -> str:
         f"{event.words} is handled by treatment policy, but observation of all {met.height} "
         "participants who had it ends on its day: what followed was not recorded"
     )
+
+
+def _handled(event: IntercurrentEvent, analysis: Analysis) -> str:
+    """Say what a strategy comes to in an analysis."""
+    if event.handled == "composite" and not isinstance(analysis, TimedAnalysis):
+        return "who has it counts as without response"
+    return _HANDLED[event.handled]
 
 
 def _measure(analysis: Analysis) -> str:

@@ -79,7 +79,7 @@ class Estimate:
     def interval_text(self) -> str:
         """The interval as a report names it, such as `95 % interval, log-log, Greenwood`."""
         parts = [f"{100 * self.confidence:g} % interval", self.interval]
-        if self.variance:
+        if self.variance and not self.interval.startswith("beta product"):
             parts.append(f"{self.variance} variance")
         return ", ".join(parts)
 
