@@ -53,7 +53,7 @@ def describe_estimand(protocol: Protocol, analysis: Analysis) -> tuple[Attribute
     events = [
         Attribute(
             f"Intercurrent event: {event.words}",
-            f"{event.handled}: {_HANDLED[event.handled]}"
+            f"{event.handled}: {_handled(event, analysis)}"
             + (f" ({event.why})" if event.why else ""),
         )
         for event in analysis.estimand.intercurrent

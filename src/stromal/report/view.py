@@ -127,7 +127,8 @@ def build_view(
     """
     folder = study.parent if study.is_file() else study
     protocol = read_protocol(study)
-    locked = read_lock(study)
+    renewed = lock and data_cutoff is not None  # an older lock then says nothing that is needed
+    locked = None if renewed else read_lock(study)
     if locked is not None and lock:
         data_cutoff = data_cutoff or locked.data_cutoff
     elif locked is not None:
@@ -174,8 +175,10 @@ def spell_definition(protocol: Protocol, text: str) -> str:
     for name, anchor in protocol.anchors.items():
         plain = re.escape(name.replace("_", " "))
         label = anchor.label or name.replace("_", " ")
+        rest = re.escape(label.removeprefix(name.replace("_", " ")))
+        done = rf"(?!{rest})" if rest and label.startswith(name.replace("_", " ")) else ""
         text = re.sub(
-            rf"\b(Days count from|days after|Best level from) {plain}(?=[ .])",
+            rf"\b(Days count from|days after|Best level from) {plain}{done}(?=[ .])",
             lambda found, label=label: f"{found[1]} {label}",
             text,
         )
