@@ -323,6 +323,11 @@ def test_a_locked_analysis_refuses_what_has_changed(stromal, tmp_path):
     assert stromal("analyze", study).code == 0
     file.write_bytes(before)
     assert "--lock" in stromal("analyze", study).err
+    lock = study / "analysis.lock.json"
+    lock.write_text("{}", encoding="utf-8")
+    assert "remove it and lock anew" in stromal("analyze", study, "--lock").err
+    lock.unlink()
+    assert stromal("analyze", study, "--lock").code == 0
 
 
 def test_a_page_says_that_its_analysis_is_locked(stromal, tmp_path):

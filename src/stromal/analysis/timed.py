@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import factorial, prod
 from typing import Literal
 
@@ -167,7 +168,13 @@ def _compare_survival(outcomes: TimeToEvent, spec: SurvivalAnalysis, test: str) 
             draws, seed = _arrangements(outcomes)
             return [permute_survival(outcomes, statistic="chi-square", draws=draws, seed=seed)]
         case _:
-            return [compare_at_day(outcomes, day=float(day), scale="log-log") for day in spec.at]
+            return [_compare_on(outcomes, int(day)) for day in spec.at]
+
+
+def _compare_on(outcomes: TimeToEvent, day: int) -> Comparison:
+    """Compare survival on a day, and name the day in the note."""
+    test = compare_at_day(outcomes, day=float(day), scale="log-log")
+    return replace(test, note="; ".join(part for part in (f"day {day}", test.note) if part))
 
 
 def _arrangements(outcomes: TimeToEvent) -> tuple[int | None, int | None]:

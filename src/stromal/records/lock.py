@@ -129,7 +129,7 @@ def read_lock(study: Path) -> Lock | None:
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UsageError(
             f"`{LOCK_FILE}` is no lock that stromal wrote ({place}: {first['msg']}); restore it, "
-            "or lock anew with --lock"
+            "or remove it and lock anew with --lock"
         ) from error
 
 

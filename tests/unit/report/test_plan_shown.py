@@ -28,7 +28,7 @@ ESTIMAND = {
 }
 ANALYSES = {
     "alive": SURVIVAL | {"label": "Overall survival", "role": "primary", "by": "arm",
-                         "compare": ["log-rank", "permutation log-rank"], "strata": None,
+                         "compare": ["log-rank", "permutation log-rank", "at each time"],
                          "estimand": ESTIMAND, "subgroups": ["site"]},
     "answered": COMMON | {"label": "Response at day 100", "estimate": "proportion",
                           "endpoint": "response", "of": ["CR"], "interval": "wilson", "by": "arm",
@@ -56,7 +56,6 @@ ANALYSES = {
                             "at": ["100 d", "180 d"], "by": "arm",
                             "compare": ["difference at each time", "negative binomial"]},
 }  # fmt: skip
-ANALYSES["alive"].pop("strata")
 PLAN = {"method": "holm", "alpha": 0.05, "analyses": ["alive", "relapsed", "answered"]}
 
 
@@ -96,6 +95,8 @@ def test_what_the_page_says_is_what_was_computed(view, page):
     assert f"{mean.value:.1f} days" in shown
     ratio = result_of(view, "cox").models[0].coefficients.row(0, named=True)["ratio"]
     assert f">{ratio:.2f}<" in shown
+    assert "Comparison at a fixed day, log-log: p = " in shown
+    assert "(day 180)" in shown
     p = result_of(view, "relapsed").comparisons[0].p_value
     assert f"p = {p:.3f}" in shown
     number = result_of(view, "infections").groups[0].estimates[1].value
@@ -140,7 +141,7 @@ def test_the_methods_name_what_was_used(view):
         "exposure that changes", "Landmark analyses", "Fine and Gray's model",
         "survival as the end",
         "negative binomial", "Subgroups by site", "Holm's method", "relapse: treatment policy",
-        "Monte Carlo",
+        "Monte Carlo", "survival on each named day on the log-log scale",
     ):  # fmt: skip
         assert words in text, words
     assert METHOD_SOURCES["landmark"] in view.methods.sources
