@@ -79,6 +79,21 @@ class Analysed:
             for group in order
         ]
 
+    def reference(self) -> str | None:
+        """Give the group that others are set against: control, not infused, or the first level.
+
+        Of arms the first that is not experimental, or else the last of the protocol. `None` with
+        one group.
+        """
+        ids = [group.id for group in self.groups()]
+        if len(ids) < 2:
+            return None
+        if self.spec.by == "arm":
+            arms = self.context.protocol.arms
+            controls = [name for name in ids if arms[name].role != "experimental"]
+            return (controls or ids[-1:])[0]
+        return ids[-1] if self.spec.by is None else ids[0]
+
     def within(self, rows: pl.DataFrame) -> Analysed:
         """Give the same analysis of some of the rows."""
         return replace(self, rows=rows)

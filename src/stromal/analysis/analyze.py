@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -171,10 +172,18 @@ def _subgroups(found: Analysed) -> tuple[Subgroup, ...]:
     columns = found.spec.subgroups or []
     rows = found.with_columns(found.rows, columns)
     return tuple(
-        Subgroup(column, level, _compute(found.within(_in_level(found, rows, column, level))))
+        Subgroup(
+            column, level, _untested(_compute(found.within(_in_level(found, rows, column, level))))
+        )
         for column in columns
         for level in _levels(rows, column)
     )
+
+
+def _untested(computed: Computed) -> Computed:
+    """Leave out the tests: a subgroup describes."""
+    contrasts = tuple(replace(contrast, p_value=None, test="") for contrast in computed.contrasts)
+    return replace(computed, comparisons=(), contrasts=contrasts)
 
 
 def _levels(rows: pl.DataFrame, column: str) -> list[str]:

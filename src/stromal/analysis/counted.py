@@ -31,12 +31,13 @@ Table = dict[str, list[int]]
 def compute_proportion(found: Analysed, spec: ProportionAnalysis) -> Computed:
     """Estimate the proportion of each group, and compare."""
     groups = tuple(_group(group.id, group.label, group.rows, spec) for group in found.groups())
+    reference = found.reference()
     table: Table = {
         group.label: [
             group.estimates[0].events or 0,
             group.n - (group.estimates[0].events or 0),
         ]
-        for group in groups
+        for group in sorted(groups, key=lambda group: group.id == reference)
     }
     tests: tuple[Comparison, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
@@ -84,7 +85,8 @@ def _tipping(found: Analysed, spec: ProportionAnalysis) -> tuple[Shown, ...]:
     if len(found.groups()) > 2:
         return ()
     counted: dict[str, tuple[int, int, int]] = {}
-    for group in found.groups():
+    reference = found.reference()
+    for group in sorted(found.groups(), key=lambda group: group.id == reference):
         names = found.missing.filter(pl.col("group") == group.id)["participant_id"]
         read = group.rows.filter(~pl.col("participant_id").is_in(names.implode()))
         successes = int(read["status"].is_in(spec.of).sum())

@@ -68,7 +68,11 @@ def compute_mean_events(found: Analysed, spec: MeanEventsAnalysis) -> Computed:
     if "difference at each time" in spec.compare and len(groups) > 1:
         process = CountingProcess(_of(whole, found.rows))
         contrasts = compare_mean_events(
-            process, days=days, terminal=terminal, confidence=spec.confidence
+            process,
+            days=days,
+            terminal=terminal,
+            confidence=spec.confidence,
+            reference=found.reference(),
         )
     if "negative binomial" in spec.compare and len(groups) > 1:
         models = (_rates(found, spec),)
@@ -122,7 +126,11 @@ def compute_current_survival(found: Analysed, spec: CurrentSurvivalAnalysis) -> 
         if sum(group.n > 0 for group in groups) > 1:
             history = StateHistory(_of(whole, found.rows))
             contrasts = compare_current_survival(
-                history, states=_STATES, days=days, confidence=spec.confidence
+                history,
+                states=_STATES,
+                days=days,
+                confidence=spec.confidence,
+                reference=found.reference(),
             )
     return Computed(tuple(groups), contrasts=tuple(contrasts), note=_unknown(found, whole))
 
@@ -166,7 +174,13 @@ def compute_change(found: Analysed, spec: ChangeAnalysis) -> Computed:
     within = values.filter(pl.col("day").is_between(float(spec.baseline[0]), end))
     by = "arm" if len(groups) > 1 else None
     try:
-        fit = fit_random_effects(within, by=by, random=spec.model, confidence=spec.confidence)
+        fit = fit_random_effects(
+            within,
+            by=by,
+            random=spec.model,
+            confidence=spec.confidence,
+            references=_references(found),
+        )
     except UsageError as error:  # what these data do not determine; the plan was sound
         withheld = (Withheld("the random-effects model", str(error)),)
         return Computed(groups, tables=(shown,), withheld=withheld, note=note)
@@ -198,5 +212,11 @@ def _rates(found: Analysed, spec: MeanEventsAnalysis) -> ModelFit:
     frame = counted.join(found.rows.select("participant_id", arm="group"), on="participant_id")
     return fit_event_rates(
         frame, events="count", exposure="exposure_days", covariates=("arm",),
-        confidence=spec.confidence,
+        confidence=spec.confidence, references=_references(found),
     )  # fmt: skip
+
+
+def _references(found: Analysed) -> dict[str, str]:
+    """Name the arm that the others are set against."""
+    reference = found.reference()
+    return {} if reference is None else {"arm": reference}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from stromal.analysis.analysed import Analysed, anchor_of, count_levels, exposure_days
@@ -37,8 +39,10 @@ def compute_hazards(found: Analysed, spec: HazardsAnalysis) -> Computed:
             "`model: cause-specific` or `model: fine-gray`"
         )
     outcomes, covariates = _outcomes(found, spec)
+    reference = found.reference()
+    references = {"arm": reference} if "arm" in covariates and reference else {}
     try:
-        fit = _fit(outcomes, covariates, spec)
+        fit = _fit(outcomes, covariates, spec, references)
     except UsageError as error:  # what these data do not determine; the plan was sound
         return Computed(groups, withheld=(Withheld("the model", str(error)),))
     tables: tuple[Shown, ...] = ()
@@ -50,6 +54,7 @@ def compute_hazards(found: Analysed, spec: HazardsAnalysis) -> Computed:
             transform="km",
             strata=tuple(spec.strata),
             missing=spec.missing,
+            references=references,
         )
         tables = (
             Shown(
@@ -60,14 +65,17 @@ def compute_hazards(found: Analysed, spec: HazardsAnalysis) -> Computed:
             ),
         )
     at_once = int((found.rows["day"] == 0).sum()) if isinstance(outcomes, CountingProcess) else 0
-    notes = [landmark_note(spec.landmark)]
-    note = f"{at_once} with no time at risk (day 0) are not in the model." if at_once else ""
-    return Computed(
-        groups, models=(fit,), tables=tables, note=" ".join(filter(None, [*notes, note]))
-    )
+    instant = f"{at_once} with no time at risk (day 0) are not in the model." if at_once else ""
+    note = " ".join(part for part in (landmark_note(spec.landmark), instant) if part)
+    return Computed(groups, models=(fit,), tables=tables, note=note)
 
 
-def _fit(outcomes: Outcomes, covariates: tuple[str, ...], spec: HazardsAnalysis) -> ModelFit:
+def _fit(
+    outcomes: Outcomes,
+    covariates: tuple[str, ...],
+    spec: HazardsAnalysis,
+    references: Mapping[str, str],
+) -> ModelFit:
     """Fit the model."""
     confidence = spec.confidence
     if spec.model == "fine-gray":
@@ -81,10 +89,15 @@ def _fit(outcomes: Outcomes, covariates: tuple[str, ...], spec: HazardsAnalysis)
             ties="efron" if spec.ties == "efron" else "breslow",
             confidence=confidence,
             missing=spec.missing,
+            references=references,
         )
     if spec.penalty is not None:
         return fit_firth(
-            outcomes, covariates=covariates, confidence=confidence, missing=spec.missing
+            outcomes,
+            covariates=covariates,
+            confidence=confidence,
+            missing=spec.missing,
+            references=references,
         )
     return fit_cox(
         outcomes,
@@ -93,6 +106,7 @@ def _fit(outcomes: Outcomes, covariates: tuple[str, ...], spec: HazardsAnalysis)
         confidence=confidence,
         strata=tuple(spec.strata),
         missing=spec.missing,
+        references=references,
     )
 
 

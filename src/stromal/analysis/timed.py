@@ -93,7 +93,9 @@ def compute_restricted_mean(found: Analysed, spec: RestrictedMeanAnalysis) -> Co
         needs_groups(found)
         if len(groups) > 1:
             outcomes = found.outcomes(found.rows)
-            both = compare_restricted_means(outcomes, until=until, confidence=spec.confidence)
+            both = compare_restricted_means(
+                outcomes, until=until, confidence=spec.confidence, reference=found.reference()
+            )
             contrasts = [c for c in both if any(c.measure.startswith(w) for w in spec.compare)]
     return Computed(groups, contrasts=tuple(contrasts), note=landmark_note(spec.landmark))
 
