@@ -11,7 +11,15 @@ import polars as pl
 from stromal.core import UsageError
 from stromal.endpoints.outcome import CountingProcess, StateHistory, TimeToEvent
 
-__all__ = ["Code", "Codes", "counting_process", "state_history", "times_to_event", "to_polars"]
+__all__ = [
+    "Code",
+    "Codes",
+    "count_missing",
+    "counting_process",
+    "state_history",
+    "times_to_event",
+    "to_polars",
+]
 
 Code: TypeAlias = int | float | str | bool
 Codes: TypeAlias = Code | Sequence[Code] | Mapping[Any, str]
@@ -142,22 +150,26 @@ def state_history(
 
 
 def to_polars(frame: Any) -> pl.DataFrame:  # noqa: ANN401
-    """Give a polars frame as it is, and a pandas frame as a polars one; NaN of pandas is missing.
+    """Give a pandas frame as a polars one; NaN is missing, of either.
 
     Raises
     ------
     UsageError
-        It is neither.
+        It is neither, or two columns have one name.
     """
-    if isinstance(frame, pl.DataFrame):
-        return frame
     if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
+        frame = frame.collect()
+    if isinstance(frame, pl.DataFrame):
+        return frame.with_columns(pl.selectors.float().fill_nan(None))
     if not (hasattr(frame, "columns") and hasattr(frame, "iloc")):
         raise UsageError(
             f"a table is a polars or a pandas frame; got {type(frame).__name__}: "
             "wrap it in polars.DataFrame(...)"
         )
+    names = [str(name) for name in frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"the table has two columns {twice[0]!r}; rename one of them")
     columns: dict[str, pl.Series] = {}
     for name in frame.columns:
         column = frame[name]
@@ -171,6 +183,12 @@ def to_polars(frame: Any) -> pl.DataFrame:  # noqa: ANN401
             ]
             columns[str(name)] = pl.Series(listed, strict=False)
     return pl.DataFrame(columns)
+
+
+def count_missing(column: pl.Series) -> int:
+    """Count the missing values of a column; NaN is one."""
+    nan = int(column.is_nan().sum()) if column.dtype.is_float() else 0
+    return column.null_count() + nan
 
 
 def _need(table: pl.DataFrame, *names: str | None) -> None:
@@ -262,6 +280,6 @@ def _listed(codes: Codes | None) -> list[Any]:
     """Give one or several codes as a list."""
     if codes is None:
         return []
-    if isinstance(codes, str | int | float | bool):
+    if isinstance(codes, str | int | float | bool | np.generic):
         return [codes]
     return list(codes)

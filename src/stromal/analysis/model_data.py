@@ -16,6 +16,7 @@ from stromal.analysis.covariates import (
     check_varies,
     read_covariates,
 )
+from stromal.analysis.frames import count_missing
 from stromal.analysis.survival_library import CoxData
 from stromal.core import UsageError
 from stromal.endpoints.outcome import CountingProcess, TimeToEvent
@@ -160,10 +161,9 @@ def code_columns(
     for name in names:
         if name not in frame.columns:
             raise UsageError(f"{what} is to be the column {name!r}, which is not there")
-        if frame[name].null_count():
-            raise UsageError(
-                f"{name} is missing in {frame[name].null_count()} rows; {what} needs it in all"
-            )
+        missing = count_missing(frame[name])
+        if missing:
+            raise UsageError(f"{name} is missing in {missing} rows; {what} needs it in all")
     keys = frame.select(names)
     levels = keys.unique().sort(names).with_row_index("__code__")
     codes = keys.join(levels, on=list(names), how="left", maintain_order="left")["__code__"]

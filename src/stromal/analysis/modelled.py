@@ -45,8 +45,23 @@ def compute_hazards(found: Analysed, spec: HazardsAnalysis) -> Computed:
         fit = _fit(outcomes, covariates, spec, references)
     except UsageError as error:  # what these data do not determine; the plan was sound
         return Computed(groups, withheld=(Withheld("the model", str(error)),))
-    tables: tuple[Shown, ...] = ()
-    if spec.model != "fine-gray" and spec.penalty is None and spec.ties != "exact":
+    tables, withheld = _checked(outcomes, covariates, spec, references)
+    at_once = int((found.rows["day"] == 0).sum()) if isinstance(outcomes, CountingProcess) else 0
+    instant = f"{at_once} with no time at risk (day 0) are not in the model." if at_once else ""
+    note = " ".join(part for part in (landmark_note(spec.landmark), instant) if part)
+    return Computed(groups, models=(fit,), tables=tables, withheld=withheld, note=note)
+
+
+def _checked(
+    outcomes: Outcomes,
+    covariates: tuple[str, ...],
+    spec: HazardsAnalysis,
+    references: Mapping[str, str],
+) -> tuple[tuple[Shown, ...], tuple[Withheld, ...]]:
+    """Check proportional hazards, where the model supposes them and the check is possible."""
+    if spec.model == "fine-gray" or spec.penalty is not None or spec.ties == "exact":
+        return (), ()
+    try:
         checked = check_proportional_hazards(
             outcomes,
             covariates=covariates,
@@ -56,18 +71,15 @@ def compute_hazards(found: Analysed, spec: HazardsAnalysis) -> Computed:
             missing=spec.missing,
             references=references,
         )
-        tables = (
-            Shown(
-                "Are hazards proportional? (Grambsch and Therneau, time by Kaplan-Meier)",
-                checked,
-                "A small p speaks against one ratio for the whole time.",
-                "proportional hazards check",
-            ),
-        )
-    at_once = int((found.rows["day"] == 0).sum()) if isinstance(outcomes, CountingProcess) else 0
-    instant = f"{at_once} with no time at risk (day 0) are not in the model." if at_once else ""
-    note = " ".join(part for part in (landmark_note(spec.landmark), instant) if part)
-    return Computed(groups, models=(fit,), tables=tables, note=note)
+    except UsageError as error:  # as above
+        return (), (Withheld("the check of proportional hazards", str(error)),)
+    shown = Shown(
+        "Are hazards proportional? (Grambsch and Therneau, time by Kaplan-Meier)",
+        checked,
+        "A small p speaks against one ratio for the whole time.",
+        "proportional hazards check",
+    )
+    return (shown,), ()
 
 
 def _fit(

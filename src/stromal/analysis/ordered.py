@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from stromal.analysis.frames import count_missing
 from stromal.analysis.intervals import Floats
 from stromal.analysis.sort_kernels import join_ties, order_of
 from stromal.analysis.survival_kernels import CENSORED, COMPETING, EVENT, Codes
@@ -195,9 +196,12 @@ def _check_column(frame: pl.DataFrame, column: str) -> None:
     """Refuse a grouping column that is not there, or not for everybody."""
     if column not in frame.columns:
         raise UsageError(f"times to an event have no column {column!r} to compare by")
-    if frame[column].is_null().any():
+    if frame[column].dtype.is_nested():
+        raise UsageError(f"column {column!r} holds lists; groups are one value a participant")
+    missing = count_missing(frame[column])
+    if missing:
         raise UsageError(
-            f"{frame[column].null_count()} participants have no {column!r}; "
+            f"{missing} participants have no {column!r}; "
             "leave them out of the analysis set or say to which they belong"
         )
 

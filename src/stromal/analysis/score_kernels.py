@@ -226,8 +226,8 @@ def solve_scores(difference: Floats, covariance: Floats) -> tuple[Floats, Codes]
     statistic
         NaN where there is none.
     df
-        0 where no variance is positive, -1 where the covariance is not finite, -2 where it is not
-        positive.
+        0 where no variance is positive, -1 where a score or the covariance is not finite, -2 where
+        the covariance is not positive.
     """
     segments, n_groups = difference.shape
     statistic = np.full(segments, np.nan)
@@ -274,6 +274,8 @@ def _standardize(difference: Floats, covariance: Floats, left: Floats, z: Floats
     n_groups = difference.size
     peak = 0.0
     for k in range(n_groups):
+        if not np.isfinite(difference[k]):
+            return -1
         for j in range(n_groups):
             if not np.isfinite(covariance[k, j]):
                 return -1

@@ -77,7 +77,7 @@ def _why_not(groups: int, events: int, df: int) -> str:
     if events == 0:
         return "not computable: no events"
     reasons = {
-        -1: "the estimated covariance is not finite",
+        -1: "the estimated scores, or their covariance, are not finite",
         0: "at no event were several groups at risk with events to spare",
         -2: "the estimated covariance is not positive",
     }

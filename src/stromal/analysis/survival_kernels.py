@@ -219,7 +219,7 @@ def follow_weighted(
     begun = np.zeros((n, 4))
     now = np.zeros(4)  # integrals: hazard of survival, d1 term, mixed term, incidence
     total, active = np.zeros(3), np.zeros(3)
-    s, peak = 1.0, 0.0
+    s, peak = 1.0, np.sum(weight**2) / max(left[0], 1e-300) ** 2  # about 1 / n
     i, j, m, staying = 0, 0, 0, 0
     while i < n:
         while j < n and entry[order[j]] < day[i]:
@@ -257,7 +257,7 @@ def follow_weighted(
         curve[0, m], curve[1, m], curve[2, m] = day[i], y, d1
         curve[3, m], curve[4, m] = s, now[3]
         curve[5, m] = max(total[2], 0.0) if s > 0 else 0.0
-        curve[6, m] = without_rounding(total[0], peak)
+        curve[6, m] = without_rounding(total[0], 100 * peak)  # weights round coarser
         i, m = stop, m + 1
     return curve[:, :m]
 

@@ -282,7 +282,7 @@ def expand_subdistribution(
         Codes of groups with a censoring distribution of their own.
     """
     if not {0, 1, 2} <= set(status):
-        return _unweighted(day, np.asarray(status))
+        return _unweighted(day, np.asarray(status), groups)
     library = load_survival()
     table: dict[str, Any] = {
         "day": day,
@@ -365,12 +365,17 @@ def follow_states(
     )
 
 
-def _unweighted(day: Floats, status: NDArray[np.int64]) -> ExpandedRows:
-    """Keep whoever has a competing event at risk to the end, all with the weight 1."""
-    last = float(day.max())
+def _unweighted(
+    day: Floats, status: NDArray[np.int64], groups: NDArray[np.int64] | None
+) -> ExpandedRows:
+    """Keep whoever has a competing event at risk to the end of the group, with the weight 1."""
+    group = np.zeros(day.size, dtype=np.int64) if groups is None else np.asarray(groups)
+    lasts = np.full(int(group.max()) + 1, -np.inf)
+    np.maximum.at(lasts, group, day)
+    last = lasts[group]
     return ExpandedRows(
         row=np.arange(day.size),
-        start=np.full(day.size, min(0.0, last) - 1),
+        start=np.full(day.size, min(0.0, float(day.min())) - 1),
         stop=np.where(status == 2, last, day),
         event=(status == 1).astype(np.float64),
         weight=np.ones(day.size),
