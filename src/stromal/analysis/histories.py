@@ -197,12 +197,16 @@ def _of(whole: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 def _unknown(found: Analysed, whole: pl.DataFrame) -> str:
     """Say how many have no known state on day 0, and are in no estimate."""
     missing = found.rows.height - _of(whole, found.rows)["participant_id"].n_unique()
+    carried = (
+        "Across days of which the state is not known the last known one is taken to go on, until "
+        "another is known or the end comes."
+    )
     if not missing:
-        return ""
+        return carried
     verb = "participant is" if missing == 1 else "participants are"
     return (
         f"Of {missing} {verb.split(' ', maxsplit=1)[0]} it is not known on day 0 whether the state "
-        "holds: they are in no estimate."
+        f"holds: they are in no estimate. {carried}"
     )
 
 

@@ -86,8 +86,9 @@ def states_history(context: Context, anchor: str, *, without: list[str], end: st
 
     1. The days are those of `combine_states`, with the events of `end` as those after which
        nothing is met.
-    2. A participant is followed from day 0, in the state of that day, as long as it is known, and
-       no further: what is known after a gap is not used.
+    2. A participant is followed from day 0 to the last day of which the state is known, or to the
+       end. Across days of which it is not known the last known state goes on: a death soon after
+       the last count ends the history, and is not lost by censoring at that count.
     3. Who is of unknown state on day 0 is not in the history.
 
     Returns
@@ -112,17 +113,14 @@ def states_history(context: Context, anchor: str, *, without: list[str], end: st
         .then(pl.lit(ENDED))
         .otherwise(pl.lit(HELD))
     )
-    named = _split_at_end(named)
-    expected = pl.col("to_day").shift(1).over("p").fill_null(-1) + 1
-    broken = (pl.col("from_day") != expected) | pl.col("state").is_null()
-    whole = named.filter(~broken.cum_max().over("p"))
-    following = whole.with_columns(
+    known = _carried(_split_at_end(named))
+    following = known.with_columns(
         entered=pl.col("state").shift(-1).over("p"),
         stop=pl.col("from_day").shift(-1).over("p").fill_null(pl.col("to_day")),
     )
-    started = pl.col("state").shift(1).over("p")
+    first = pl.col("state").shift(1).over("p").is_null()
     kept = following.filter(
-        (started.is_null() | (pl.col("state") != ENDED)) & (pl.col("from_day") < pl.col("stop"))
+        (first | (pl.col("state") != ENDED)) & (pl.col("from_day") < pl.col("stop"))
     )
     return StateHistory(
         kept.select(
@@ -132,6 +130,25 @@ def states_history(context: Context, anchor: str, *, without: list[str], end: st
             "entered",
             "state",
         )
+    )
+
+
+def _carried(named: pl.DataFrame) -> pl.DataFrame:
+    """Let the last known state go on until another is known; drop what comes after all is known.
+
+    Who is of unknown state on day 0 is dropped. Adjacent stretches differ in `state`.
+    """
+    told = named.filter(
+        pl.col("state").first().over("p").is_not_null()
+        & pl.col("state").backward_fill().over("p").is_not_null()
+        & (pl.col("from_day").first().over("p") == 0)
+    ).with_columns(pl.col("state").forward_fill().over("p"))
+    change = pl.col("state").ne_missing(pl.col("state").shift(1).over("p"))
+    return (
+        told.with_columns(part=change.cum_sum().over("p"))
+        .group_by("p", "participant_id", "part", maintain_order=True)
+        .agg(pl.col("from_day").first(), pl.col("to_day").last(), pl.col("state").first())
+        .sort("p", "from_day")
     )
 
 

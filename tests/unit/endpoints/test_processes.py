@@ -97,3 +97,13 @@ def test_who_is_of_unknown_state_on_day_0_is_not_in_it():
 def test_what_ends_everything_is_a_time_to_event():
     with pytest.raises(UsageError, match="`infections` should end everything"):
         states_history(context(), "transplant", without=["red_cell_dependence"], end="infections")
+
+
+@pytest.mark.by_hand
+def test_a_death_after_the_last_known_day_ends_the_history():
+    # the counts of C03 tell of poor graft function up to day 27; death comes on day 60
+    frame = states_history(
+        context(), "transplant", without=["poor_graft_function_state"], end="overall_survival"
+    ).frame.select("participant_id", "start", "stop", "entered")
+    assert of(frame, "C03") == [(0.0, 60.0, "ended")]
+    assert of(frame, "C04") == [(0.0, 27.0, None)]  # lives on: followed as long as it is known
