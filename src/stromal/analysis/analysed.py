@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from stromal.analysis.landmark import take_landmark
+from stromal.analysis.protocol_words import in_protocol_words
 from stromal.analysis.time_dependent import check_immortal_time
-from stromal.core import UsageError
+from stromal.core import PlanError, UsageError
 from stromal.endpoints.analysis_sets import analysis_set
 from stromal.endpoints.context import COUNTS_MISSING, NO_VERDICT, Context
 from stromal.endpoints.outcome import TIME_STATUSES, TimeToEvent
@@ -22,6 +23,7 @@ __all__ = [
     "anchor_of",
     "count_levels",
     "exposure_days",
+    "immortal_set",
     "immortal_time",
     "select_rows",
 ]
@@ -102,7 +104,7 @@ class Analysed:
         """Give times to event, with columns of the participants table; a response has none."""
         others = sorted(set(rows["status"].to_list()) - set(TIME_STATUSES))
         if others:
-            raise UsageError(
+            raise PlanError(
                 f"analysis `{self.name}` needs a time to event; endpoint `{self.spec.endpoint}` "
                 f"has the statuses {', '.join(others)}: use `estimate: proportion`"
             )
@@ -115,7 +117,7 @@ class Analysed:
         people = self.context.participants
         missing = [name for name in wanted if name not in people.columns]
         if missing:
-            raise UsageError(
+            raise PlanError(
                 f"analysis `{self.name}` names `{missing[0]}`, which is no column of the "
                 f"participants table; it has {', '.join(people.columns)}"
             )
@@ -136,7 +138,7 @@ def select_rows(context: Context, name: str, spec: Analysis) -> Analysed:
 
     Raises
     ------
-    UsageError
+    PlanError
         `by` is no column, or its groups are made by what happened after the anchor.
     """
     members, excluded = analysis_set(context, spec.set)
@@ -165,28 +167,66 @@ def select_rows(context: Context, name: str, spec: Analysis) -> Analysed:
 
 
 def immortal_time(found: Analysed) -> list[str]:
-    """Say why groups are not compared that an infusion after the anchor has made.
+    """Say why people are not compared by what an infusion after the anchor has made.
 
-    Such are the groups of a column other than the planned `arm` where all of one were infused with
-    a product, after the anchor, and none of another. Empty with a landmark, or where it is not so.
+    Such is a column (of groups, covariates, strata or subgroups, other than the planned `arm`) that
+    tells who was infused with a product after the anchor: of each level all were, or none.
+    Empty with a landmark, or where it is not so.
     """
     spec, context = found.spec, found.context
-    if not isinstance(spec, TimedAnalysis) or spec.by in {None, "arm"} or spec.landmark is not None:
+    if spec.endpoint is None or getattr(spec, "landmark", None) is not None:
         return []
-    by, told = str(spec.by), list[str]()
-    for product in context.protocol.products:
-        exposed = exposure_days(context, product, anchor_of(context, spec.endpoint))
-        rows = found.rows.join(exposed, on="p", how="left", maintain_order="left")
-        share = rows.group_by("group").agg(pl.col("exposure_day").is_not_null().mean())
-        if not {0.0, 1.0} <= set(share["exposure_day"]):
-            continue
-        try:
-            outcomes = TimeToEvent(rows.rename({"group": by}))
-            check_immortal_time(outcomes, by=by, exposure_day="exposure_day")
-        except UsageError as error:
-            told.append(f"{error}. In a protocol: `by_infusion: {product}` with `landmark`, or in "
-                        "`estimate: hazards`")  # fmt: skip
+    lists: list[list[str] | None] = [
+        getattr(spec, key, None) for key in ("covariates", "strata", "subgroups")
+    ]
+    columns = [spec.by, *(name for names in lists for name in names or [])]
+    told: list[str] = []
+    for column in dict.fromkeys(name for name in columns if name not in {None, "arm"}):
+        rows = found.with_columns(found.rows.select("p", "participant_id"), [str(column)])
+        for product in context.protocol.products:
+            why = _made_by(found, rows.drop_nulls(str(column)), str(column), product)
+            told += [why] if why else []
     return told
+
+
+def immortal_set(found: Analysed) -> str:
+    """Say that everybody of a set was infused after the day from which time counts."""
+    spec = found.spec
+    product = found.context.protocol.analysis_sets[spec.set].infused
+    if product is None or not isinstance(spec, TimedAnalysis) or spec.landmark is not None:
+        return ""
+    exposed = exposure_days(found.context, product, anchor_of(found.context, spec.endpoint))
+    late = found.rows.join(exposed, on="p").filter(pl.col("exposure_day") > 0)["exposure_day"]
+    if late.is_empty():
+        return ""
+    first, last = min(late.to_list()), max(late.to_list())
+    return (
+        f"{late.len()} of {found.rows.height} were infused after the day from which time counts "
+        f"(on days {first:g} to {last:g}) and had to live and stay until then to be in the set: "
+        "the curve is too good (immortal time). Count from the infusion, or name a landmark."
+    )
+
+
+def _made_by(found: Analysed, rows: pl.DataFrame, column: str, product: str) -> str:
+    """Say that an infusion made the levels of a column; empty where it did not."""
+    anchor = anchor_of(found.context, str(found.spec.endpoint))
+    exposed = exposure_days(found.context, product, anchor)
+    rows = rows.join(exposed, on="p", how="left", maintain_order="left")
+    share = rows.group_by(column).agg(pl.col("exposure_day").is_not_null().mean())
+    few = 3 * share.height <= rows.height or share.height == 2  # not an age, of which each has one
+    if set(share["exposure_day"]) != {0.0, 1.0} or not few:
+        return ""
+    stand_in = rows.select("participant_id", column, "exposure_day", day=1.0).with_columns(
+        status=pl.lit("censored")
+    )
+    try:
+        check_immortal_time(TimeToEvent(stand_in), by=column, exposure_day="exposure_day")
+    except UsageError as error:
+        return in_protocol_words(
+            f"{error}. In a protocol: `by_infusion: {product}` with `landmark`, or in "
+            "`estimate: hazards`"
+        )
+    return ""
 
 
 def anchor_of(context: Context, endpoint: str) -> str:
@@ -216,7 +256,7 @@ def _by(context: Context, name: str, spec: Analysis) -> pl.Expr:
     if by is None:
         return pl.lit("all")
     if by not in context.participants.columns:
-        raise UsageError(
+        raise PlanError(
             f"analysis `{name}` is by `{by}`, which is no column of the participants "
             "table; use `arm` or a column that is there"
         )
@@ -268,7 +308,11 @@ def _at_landmark(found: Analysed, spec: TimedAnalysis) -> Analysed:
     else:
         rows = rows.with_columns(exposure_day=pl.lit(None, pl.Float64))
     if not (rows["day"] > landmark).any():
-        return replace(found, rows=found.rows.clear())
+        return replace(
+            found,
+            rows=found.rows.clear(),
+            excluded=pl.concat([found.excluded, _gone(found.rows, landmark)]),
+        )
     taken = take_landmark(TimeToEvent(rows), day=landmark, exposure_day="exposure_day").frame
     gone = rows.join(taken, on="participant_id", how="anti")
     kept = taken.with_columns(pl.col("day").cast(pl.Float64)).drop("exposure_day")
@@ -279,7 +323,11 @@ def _at_landmark(found: Analysed, spec: TimedAnalysis) -> Analysed:
             .then(pl.lit(f"{product} by day {landmark}"))
             .otherwise(pl.lit(f"no {product} by day {landmark}"))
         )
-    left = gone.select(
-        "participant_id", reason=pl.lit(f"not at risk any more after the landmark, day {landmark}")
-    )
+    left = _gone(gone, landmark)
     return replace(found, rows=kept.drop("exposed"), excluded=pl.concat([found.excluded, left]))
+
+
+def _gone(rows: pl.DataFrame, landmark: int) -> pl.DataFrame:
+    """Say of rows that they are over at the landmark."""
+    why = f"not at risk any more after the landmark, day {landmark}"
+    return rows.select("participant_id", reason=pl.lit(why))

@@ -10,12 +10,14 @@ from typing import Any, cast
 
 import polars as pl
 
-from stromal.analysis.analysed import Analysed, immortal_time, select_rows
+from stromal.analysis.analysed import Analysed, immortal_set, immortal_time, select_rows
 from stromal.analysis.determined import keep_determined
 from stromal.analysis.estimands import describe_estimand, unrecorded
 from stromal.analysis.joined import join_tests
+from stromal.analysis.protocol_words import in_protocol_words
 from stromal.analysis.published import compare_printed, read_published
 from stromal.analysis.results import Computed, Result, Results, Subgroup, Withheld
+from stromal.core import PlanError, UsageError
 from stromal.endpoints.context import Context
 from stromal.endpoints.describe import describe_endpoint, leaves_open, sources_of
 from stromal.protocol import protocol_version
@@ -133,9 +135,10 @@ def _described(
     """Put the numbers of an analysis, or the reason why there are none, beside what it is."""
     protocol = context.protocol
     endpoint = protocol.endpoints.get(spec.endpoint) if spec.endpoint else None
-    computed = _compute(found) if found is not None else Computed()
+    computed = _compute(found) if found is not None and not withheld else Computed()
     nobody = pl.DataFrame(schema={"participant_id": pl.String, "reason": pl.String})
     notes = [leaves_open(endpoint) if endpoint and found else "", computed.note]
+    notes += [immortal_set(found)] if found is not None else []
     return Result(
         id=name,
         label=spec.label,
@@ -161,10 +164,15 @@ def _described(
 
 
 def _compute(found: Analysed) -> Computed:
-    """Compute an analysis by the module of its kind."""
+    """Compute an analysis by the module of its kind; what the data do not allow is withheld."""
     module, name = _COMPUTED_BY[found.spec.estimate].split(":")
     computing: Any = getattr(import_module(f"stromal.analysis.{module}"), name)
-    return cast("Computed", computing(found, found.spec))
+    try:
+        return cast("Computed", computing(found, found.spec))
+    except PlanError:
+        raise
+    except UsageError as error:
+        return Computed(withheld=(Withheld("the analysis", in_protocol_words(str(error))),))
 
 
 def _subgroups(found: Analysed) -> tuple[Subgroup, ...]:

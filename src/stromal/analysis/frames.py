@@ -56,7 +56,8 @@ def times_to_event(  # noqa: PLR0913
     event, censored, competing
         The codes, one or several.
     participant, entry, weight
-        Columns of the participant's id (the row's number where absent), of the time from which the
+        Columns of the participant's id (where absent the column
+        `participant_id`, or else the row's number), of the time from which the
         participant was under observation, and of the weight.
 
     Raises
@@ -206,6 +207,8 @@ def _arranged(
     status: str,
 ) -> pl.DataFrame:
     """Put the columns under the names an analysis reads; keep the others under their own."""
+    if participant is None and "participant_id" in table.columns:
+        participant = "participant_id"
     _need(table, participant, *renamed.values())
     ids = (
         table[participant].cast(pl.String)

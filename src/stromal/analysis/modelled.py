@@ -11,10 +11,11 @@ from stromal.analysis.cox import check_proportional_hazards, fit_cox
 from stromal.analysis.fine_gray import fit_fine_gray
 from stromal.analysis.firth import fit_firth
 from stromal.analysis.models import ModelFit
+from stromal.analysis.protocol_words import in_protocol_words
 from stromal.analysis.results import Computed, Group, Shown, Withheld
 from stromal.analysis.time_dependent import split_at_exposure
 from stromal.analysis.timed import landmark_note
-from stromal.core import UsageError
+from stromal.core import PlanError, UsageError
 from stromal.endpoints.outcome import CountingProcess, TimeToEvent
 from stromal.protocol.model_analyses import HazardsAnalysis
 
@@ -33,7 +34,7 @@ def compute_hazards(found: Analysed, spec: HazardsAnalysis) -> Computed:
         for group in found.groups()
     )
     if spec.model == "cox" and (found.rows["status"] == "competing").any():
-        raise UsageError(
+        raise PlanError(
             f"analysis `{found.name}`: {int((found.rows['status'] == 'competing').sum())} "
             "participants have a competing event, which Cox's model does not know; use "
             "`model: cause-specific` or `model: fine-gray`"
@@ -44,7 +45,7 @@ def compute_hazards(found: Analysed, spec: HazardsAnalysis) -> Computed:
     try:
         fit = _fit(outcomes, covariates, spec, references)
     except UsageError as error:  # what these data do not determine; the plan was sound
-        return Computed(groups, withheld=(Withheld("the model", str(error)),))
+        return Computed(groups, withheld=(Withheld("the model", in_protocol_words(str(error))),))
     tables, withheld = _checked(outcomes, covariates, spec, references)
     at_once = int((found.rows["day"] == 0).sum()) if isinstance(outcomes, CountingProcess) else 0
     instant = f"{at_once} with no time at risk (day 0) are not in the model." if at_once else ""
@@ -72,7 +73,7 @@ def _checked(
             references=references,
         )
     except UsageError as error:  # as above
-        return (), (Withheld("the check of proportional hazards", str(error)),)
+        return (), (Withheld("the check of proportional hazards", in_protocol_words(str(error))),)
     shown = Shown(
         "Are hazards proportional? (Grambsch and Therneau, time by Kaplan-Meier)",
         checked,
@@ -92,7 +93,7 @@ def _fit(
     confidence = spec.confidence
     if spec.model == "fine-gray":
         if isinstance(outcomes, CountingProcess):
-            raise UsageError("Fine-Gray's model has no exposure that changes; name a landmark")
+            raise PlanError("Fine-Gray's model has no exposure that changes; name a landmark")
         return fit_fine_gray(
             outcomes,
             covariates=covariates,

@@ -199,7 +199,7 @@ def fit_random_effects(  # noqa: PLR0913
         n=data.people,
         events=int(data.kept.sum()),
         confidence=confidence,
-        converged=fit.converged,
+        converged=bool(fit.converged),
         note="; ".join(filter(None, (random, fit.note, dropped, data.note))),
     )
 

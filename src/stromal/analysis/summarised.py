@@ -10,7 +10,7 @@ from stromal.analysis.analysed import Analysed, count_levels
 from stromal.analysis.rates import Rate, TimeInState, estimate_rate
 from stromal.analysis.results import Computed, Group
 from stromal.analysis.summaries import summarize_values
-from stromal.core import UsageError
+from stromal.core import PlanError
 from stromal.endpoints.burden import event_rates
 from stromal.endpoints.states import days_in_state
 from stromal.protocol.analyses import SummaryAnalysis
@@ -80,7 +80,7 @@ def _counting(found: Analysed, spec: SummaryAnalysis) -> EventCountEndpoint | No
     endpoint = found.context.protocol.endpoints[str(spec.endpoint)]
     counted = endpoint if isinstance(endpoint, EventCountEndpoint) and not spec.of_days else None
     if spec.interval is not None and (counted is None or counted.event_count.per is None):
-        raise UsageError(
+        raise PlanError(
             f"analysis `{found.name}` asks for the interval of a rate; endpoint "
             f"`{spec.endpoint}` counts nothing `per` a time: add `per: 30 d` to it, or leave "
             "`interval` and `confidence` out"
@@ -118,7 +118,7 @@ def _state_days(found: Analysed, rows: pl.DataFrame, spec: SummaryAnalysis) -> p
     """Count the days in a state of the participants of a group."""
     name, window = str(spec.endpoint), spec.time_in_state
     if window is None or not isinstance(found.context.protocol.endpoints[name], StateEndpoint):
-        raise UsageError(
+        raise PlanError(
             f"analysis `{found.name}` asks for the time in a state; endpoint `{name}` is none"
         )
     days = days_in_state(found.context, name, int(window[0]), int(window[1]))
@@ -147,14 +147,14 @@ def _time_in_state(
 def _numeric(people: pl.DataFrame, variable: str, analysis: str) -> list[float | None]:
     """Read a baseline column as numbers."""
     if variable not in people.columns:
-        raise UsageError(
+        raise PlanError(
             f"analysis `{analysis}` summarises `{variable}`, which is no column of the "
             "participants table"
         )
     try:
         return people[variable].cast(pl.Float64, strict=True).to_list()
     except pl.exceptions.InvalidOperationError as error:
-        raise UsageError(
+        raise PlanError(
             f"analysis `{analysis}` summarises `{variable}`, which holds words; summarise a column "
             "of numbers"
         ) from error

@@ -20,7 +20,7 @@ from stromal.analysis.max_combo import compare_max_combo
 from stromal.analysis.permutation import permute_incidence, permute_survival
 from stromal.analysis.restricted_mean import compare_restricted_means, estimate_restricted_mean
 from stromal.analysis.results import Bound, Computed, Group
-from stromal.core import UsageError
+from stromal.core import PlanError
 from stromal.endpoints.bounded import bounded_times
 from stromal.endpoints.outcome import TimeToEvent
 from stromal.protocol.analyses import CumulativeIncidenceAnalysis, SurvivalAnalysis
@@ -105,11 +105,11 @@ def needs_groups(found: Analysed) -> None:
 
     Raises
     ------
-    UsageError
+    PlanError
         The analysis has neither `by` nor `by_infusion`.
     """
     if found.spec.by is None and getattr(found.spec, "by_infusion", None) is None:
-        raise UsageError(
+        raise PlanError(
             f"analysis `{found.name}` compares but has one group; add `by`, such as `by: arm`"
         )
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from stromal.core.errors import (
     Fault,
+    PlanError,
     ProtocolError,
     RecordError,
     StromalError,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Fault",
     "Finding",
+    "PlanError",
     "ProtocolError",
     "Quantity",
     "RecordError",

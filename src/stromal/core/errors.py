@@ -90,3 +90,7 @@ class UnitError(StromalError):
 
 class UsageError(StromalError):
     """A command or a function was asked for something it cannot do."""
+
+
+class PlanError(UsageError):
+    """An analysis of a protocol asks for what its endpoint or its tables do not have."""

@@ -107,7 +107,7 @@ def _result(result: Any, *, shares: bool) -> dict[str, Any]:  # noqa: ANN401
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  (one return a type)
     """Turn frames, arrays, dataclasses, models and dates into JSON; NaN and infinity to null."""
     match value:
-        case np.ndarray():
+        case np.ndarray() | np.generic():
             return plain(cast("Any", value).tolist())
         case pl.DataFrame():
             return [plain(row) for row in value.to_dicts()]

@@ -398,3 +398,46 @@ def test_of_a_reconstruction_nothing_of_single_participants_is_shown(tmp_path):
     assert "subgroups" in [withheld.what for withheld in response.withheld]
     assert (hazards.models, hazards.tables, other.models, other.groups) == ((), (), (), ())
     assert {"models", "tables"} <= {withheld.what for withheld in hazards.withheld}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        HAZARDS | {"covariates": ["given"]},
+        SURVIVAL | {"by": "arm", "subgroups": ["given"]},
+        SURVIVAL | {"by": "arm", "compare": ["log-rank"], "strata": ["given"]},
+        RESPONSE | {"by": "given", "compare": ["fisher"]},
+    ],
+)
+def test_immortal_time_enters_by_no_other_door(tmp_path, spec):
+    found, _, _ = run(tmp_path, one=spec)
+    assert "immortal time" in found["one"].withheld[0].why
+    assert not found["one"].groups
+
+
+def test_one_analysis_that_the_data_do_not_allow_stops_no_other(tmp_path):
+    two_arm_study(
+        tmp_path,
+        {
+            "rates": COMMON
+            | {
+                "label": "Infections",
+                "estimate": "mean events",
+                "endpoint": "infections",
+                "terminal": "survival",
+                "at": ["100 d"],
+                "by": "arm",
+                "compare": ["negative binomial"],
+            },
+            "cox": HAZARDS | {"by": "arm"},
+            "death": RELAPSE | {"of": "death"},
+            "os": SURVIVAL | {"by": "arm", "compare": ["log-rank"]},
+        },
+    )
+    (tmp_path / "records" / "events.csv").write_text("participant_id,day,event\n")
+    protocol = read_protocol(tmp_path)
+    results = analyze(derive_all(protocol, read_records(tmp_path, protocol))).results
+    rates, cox, death, survival = results
+    assert [part.withheld[0].why for part in (rates, cox, death)]
+    assert survival.groups[0].estimates[0].value == 1
+    assert "fit_" not in cox.withheld[0].why

@@ -194,7 +194,9 @@ def _uses(protocol: Protocol) -> Iterator[tuple[str, str, list[str]]]:
         if isinstance(part, dict):
             mapping: dict[str, object] = part  # pyright: ignore[reportUnknownVariableType]
             endpoint, taken = mapping.get("endpoint"), mapping.get("is", mapping.get("of"))
-            if isinstance(endpoint, str) and isinstance(taken, list):
+            counted = isinstance(protocol.endpoints.get(str(endpoint)), EventCountEndpoint)
+            implied = counted and mapping.get("estimate") == "summary" and taken == ["event"]
+            if isinstance(endpoint, str) and isinstance(taken, list) and not implied:
                 yield where, endpoint, [str(name) for name in taken]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             stack += [(f"{where}.{key}".strip("."), value) for key, value in mapping.items()]
         elif isinstance(part, list):
