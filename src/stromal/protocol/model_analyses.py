@@ -132,7 +132,7 @@ class CurrentSurvivalAnalysis(AnalysisBase):
 class ChangeAnalysis(AnalysisBase):
     """A measurement as change from baseline, at visits.
 
-    `model: random effects` adds a random-effects model of the change over time (not an MMRM).
+    `model` adds a random-effects model of the measured values over time (not an MMRM).
     """
 
     estimate: Literal["change"]
