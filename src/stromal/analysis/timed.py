@@ -20,7 +20,7 @@ from stromal.analysis.max_combo import compare_max_combo
 from stromal.analysis.permutation import permute_incidence, permute_survival
 from stromal.analysis.restricted_mean import compare_restricted_means, estimate_restricted_mean
 from stromal.analysis.results import Bound, Computed, Group
-from stromal.core import PlanError
+from stromal.core import PlanError, UsageError
 from stromal.endpoints.bounded import bounded_times
 from stromal.endpoints.outcome import TimeToEvent
 from stromal.protocol.analyses import CumulativeIncidenceAnalysis, SurvivalAnalysis
@@ -120,7 +120,10 @@ def _curve_group(found: Analysed, spec: _Curves, group: GroupRows) -> Group:
     bounds: tuple[Bound, ...] = ()
     if spec.with_bounds:
         sides: tuple[Literal["low", "high"], ...] = ("low", "high")
-        times = bounded_times(found.context, spec.endpoint)
+        try:
+            times = bounded_times(found.context, spec.endpoint)
+        except UsageError as error:
+            raise PlanError(str(error)) from error
         bounds = tuple(Bound(s, *_timed(spec, _bounded(group.rows, times, s))) for s in sides)
     return Group(
         group.id,
