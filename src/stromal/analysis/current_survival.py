@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from stromal.analysis.differences import choose_reference, split_frame, subtract_estimates
+from stromal.analysis.differences import split_frame, subtract_each
 from stromal.analysis.distributions import check_confidence, normal_quantile
 from stromal.analysis.estimate import Comparison, Contrast, Curve, Estimate, estimate_at
 from stromal.analysis.intervals import Floats, bound_probability
@@ -198,15 +198,7 @@ def compare_current_survival(
         )
         for label, part in _split(history, by).items()
     }
-    base = choose_reference(tuple(read), reference)
-    return [
-        subtract_estimates(
-            "difference of current survival", (other, a), (base, b), test="Wald test"
-        )
-        for other in read
-        if other != base
-        for a, b in zip(read[other], read[base], strict=True)
-    ]
+    return subtract_each("difference of current survival", read, reference)
 
 
 def compare_current_time(
@@ -235,16 +227,10 @@ def compare_current_time(
     if not (math.isfinite(until) and until > 0):
         raise UsageError(f"until is {until}; give a positive number of days")
     means = {
-        label: _mean_time(_combine(_times(part, states)), until, confidence)
+        label: (_mean_time(_combine(_times(part, states)), until, confidence),)
         for label, part in _split(history, by).items()
     }
-    base = choose_reference(tuple(means), reference)
-    measure = "difference of the mean time alive and well"
-    return [
-        subtract_estimates(measure, (other, means[other]), (base, means[base]), test="Wald test")
-        for other in means
-        if other != base
-    ]
+    return subtract_each("difference of the mean time alive and well", means, reference)
 
 
 def compare_current_curves(

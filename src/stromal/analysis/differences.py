@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -11,10 +12,44 @@ from stromal.analysis.distributions import chi_square_tail, normal_quantile
 from stromal.analysis.estimate import Contrast, Estimate
 from stromal.core import UsageError
 
-__all__ = ["choose_reference", "split_frame", "subtract_estimates"]
+__all__ = ["split_frame", "subtract_each"]
 
 
-def subtract_estimates(
+def subtract_each(
+    measure: str,
+    read: Mapping[str, Sequence[Estimate]],
+    reference: str | None,
+    *,
+    test: str = "Wald test",
+) -> list[Contrast]:
+    """Take the estimates of one group from those of every other, in their order.
+
+    Parameters
+    ----------
+    measure
+        What the difference is called.
+    read
+        The estimates of each group, as many of each.
+    reference
+        The group that is taken from the others; the first without a choice.
+    test
+        What the test is called.
+
+    Raises
+    ------
+    UsageError
+        The reference is none of the groups.
+    """
+    base = _choose_reference(tuple(read), reference)
+    return [
+        _subtract(measure, (other, a), (base, b), test=test)
+        for other in read
+        if other != base
+        for a, b in zip(read[other], read[base], strict=True)
+    ]
+
+
+def _subtract(
     measure: str, one: tuple[str, Estimate], two: tuple[str, Estimate], *, test: str
 ) -> Contrast:
     """Take the estimate of one group from that of another.
@@ -82,7 +117,7 @@ def split_frame(frame: pl.DataFrame, by: str, *, what: str) -> dict[str, pl.Data
     return {str(part[by][0]): part for part in parts}
 
 
-def choose_reference(labels: tuple[str, ...], reference: str | None) -> str:
+def _choose_reference(labels: tuple[str, ...], reference: str | None) -> str:
     """Give the group that others are compared with: the first without a choice.
 
     Raises

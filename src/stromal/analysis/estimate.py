@@ -91,7 +91,9 @@ class Curve:
     Parameters
     ----------
     method
-        `Kaplan-Meier`, `reverse Kaplan-Meier` or `Aalen-Johansen`.
+        `Kaplan-Meier`, `Aalen-Johansen`, `Ghosh-Lin mean number of events` and others; a key of
+        `METHOD_SOURCES`. A mean number where the method says so, else a
+        probability.
     variance, interval, confidence
         Estimator of the variance, construction and coverage of the pointwise intervals.
     n, events

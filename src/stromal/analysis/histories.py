@@ -12,7 +12,7 @@ from stromal.analysis.current_survival import (
     compare_current_survival,
     estimate_current_survival,
 )
-from stromal.analysis.estimate import Contrast, estimate_at
+from stromal.analysis.estimate import Contrast, Curve, Estimate, estimate_at
 from stromal.analysis.event_rates import fit_event_rates
 from stromal.analysis.models import ModelFit
 from stromal.analysis.multistate import estimate_occupation, estimate_time_in_state
@@ -89,19 +89,39 @@ def compute_occupation(found: Analysed, spec: OccupationAnalysis) -> Computed:
         rows = _of(whole, group.rows)
         n = rows["participant_id"].n_unique()
         base = Group(group.id, group.label, n, count_levels(group.rows))
-        if HELD not in {*rows["state"], *rows["entered"]}:
-            groups.append(base)
-            continue
-        history = StateHistory(rows)
-        curve = estimate_occupation(history, interval=spec.interval, confidence=spec.confidence)[
-            HELD
-        ]
-        mean = None
-        if spec.mean_until is not None:
-            until = float(spec.mean_until)
-            mean = estimate_time_in_state(history, until=until, confidence=spec.confidence)[HELD]
-        groups.append(replace(base, curve=curve, estimates=estimate_at(curve, days), mean=mean))
+        if n:
+            curve, mean = _held(StateHistory(rows), spec)
+            base = replace(base, curve=curve, estimates=estimate_at(curve, days), mean=mean)
+        groups.append(base)
     return Computed(tuple(groups), note=_unknown(found, whole))
+
+
+def _held(history: StateHistory, spec: OccupationAnalysis) -> tuple[Curve, Estimate | None]:
+    """Give the probability to be in the state, and the mean time in it; 0 where nobody ever was."""
+    curves = estimate_occupation(history, interval=spec.interval, confidence=spec.confidence)
+    curve = curves.get(HELD)
+    if curve is None:
+        other = next(iter(curves.values()))
+        zero = ("in_state", "events", "estimate", "standard_error")
+        frame = other.frame.with_columns(
+            *(pl.lit(0).cast(other.frame.schema[name]).alias(name) for name in zero),
+            low=pl.lit(None, pl.Float64),
+            high=pl.lit(None, pl.Float64),
+        )
+        curve = replace(other, frame=frame, events=0)
+    if spec.mean_until is None:
+        return curve, None
+    until = float(spec.mean_until)
+    means = estimate_time_in_state(history, until=until, confidence=spec.confidence)
+    if HELD in means:
+        return curve, means[HELD]
+    known = next(iter(means.values()))
+    if known.value is None:
+        return curve, known
+    note = "nobody was ever in the state: the interval is not defined"
+    return curve, replace(
+        known, value=0.0, standard_error=0.0, low=None, high=None, events=0, note=note
+    )
 
 
 def compute_current_survival(found: Analysed, spec: CurrentSurvivalAnalysis) -> Computed:

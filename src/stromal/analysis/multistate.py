@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from stromal.analysis.differences import choose_reference, split_frame, subtract_estimates
+from stromal.analysis.differences import split_frame, subtract_each
 from stromal.analysis.distributions import check_confidence, normal_quantile
 from stromal.analysis.estimate import Contrast, Curve, Estimate, estimate_at
 from stromal.analysis.intervals import Floats, bound_probability
@@ -197,14 +197,7 @@ def compare_occupation(
         label: estimate_at(_curves(followed, "plain", confidence)[of], days)
         for label, followed in _follow_each(history, of, by).items()
     }
-    base = choose_reference(tuple(read), reference)
-    measure = f"difference of the probability of {of}"
-    return [
-        subtract_estimates(measure, (other, a), (base, b), test="Wald test")
-        for other in read
-        if other != base
-        for a, b in zip(read[other], read[base], strict=True)
-    ]
+    return subtract_each(f"difference of the probability of {of}", read, reference)
 
 
 def compare_time_in_state(
@@ -223,16 +216,10 @@ def compare_time_in_state(
     check_confidence(confidence)
     _check_until(until, 0.0)
     means = {
-        label: _means(followed, until, confidence)[of]
+        label: (_means(followed, until, confidence)[of],)
         for label, followed in _follow_each(history, of, by, until).items()
     }
-    base = choose_reference(tuple(means), reference)
-    measure = f"difference of the mean time in {of}"
-    return [
-        subtract_estimates(measure, (other, means[other]), (base, means[base]), test="Wald test")
-        for other in means
-        if other != base
-    ]
+    return subtract_each(f"difference of the mean time in {of}", means, reference)
 
 
 def count_transitions(history: StateHistory) -> pl.DataFrame:

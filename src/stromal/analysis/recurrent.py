@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from stromal.analysis.differences import choose_reference, split_frame, subtract_estimates
+from stromal.analysis.differences import split_frame, subtract_each
 from stromal.analysis.distributions import check_confidence, chi_square_tail, normal_quantile
 from stromal.analysis.estimate import (
     Comparison,
@@ -161,20 +161,13 @@ def compare_mean_events(
     ----------
     Ghosh and Lin (2000).
     """
-    parts = _split(process, by)
-    base = choose_reference(tuple(parts), reference)
     read = {
         label: estimate_at(
             estimate_mean_events(part, terminal=terminal, confidence=confidence), days
         )
-        for label, part in parts.items()
+        for label, part in _split(process, by).items()
     }
-    others = [label for label in parts if label != base]
-    return [
-        subtract_estimates(_MEASURE, (other, one), (base, two), test=_DIFFERENCE)
-        for other in others
-        for one, two in zip(read[other], read[base], strict=True)
-    ]
+    return subtract_each(_MEASURE, read, reference, test=_DIFFERENCE)
 
 
 def compare_mean_curves(

@@ -10,6 +10,7 @@ from stromal.analysis.analyze import analyze
 from stromal.analysis.cox import fit_cox
 from stromal.analysis.fine_gray import fit_fine_gray
 from stromal.analysis.gray import compare_incidence
+from stromal.analysis.histories import _held
 from stromal.analysis.landmark import take_landmark
 from stromal.analysis.logrank import compare_survival
 from stromal.analysis.proportion_difference import estimate_difference
@@ -17,7 +18,10 @@ from stromal.analysis.restricted_mean import compare_restricted_means
 from stromal.analysis.time_dependent import split_at_exposure
 from stromal.core import UsageError
 from stromal.endpoints.derive import derive_all
+from stromal.endpoints.outcome import StateHistory
+from stromal.endpoints.processes import FREE
 from stromal.protocol import read_protocol
+from stromal.protocol.model_analyses import OccupationAnalysis
 from stromal.records import read_records
 from support.two_arm_study import LEVEL, two_arm_study
 
@@ -441,3 +445,23 @@ def test_one_analysis_that_the_data_do_not_allow_stops_no_other(tmp_path):
     assert [part.withheld[0].why for part in (rates, cox, death)]
     assert survival.groups[0].estimates[0].value == 1
     assert "fit_" not in cox.withheld[0].why
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize("ends", ["ended", None])
+def test_a_state_in_which_nobody_ever_was_has_the_probability_0(ends):
+    history = StateHistory(
+        pl.DataFrame(
+            {"participant_id": ["a", "b"], "start": [0.0, 0.0], "stop": [60.0, 80.0],
+             "entered": [ends, None], "state": [FREE, FREE]},
+            schema_overrides={"entered": pl.String},
+        )
+    )  # fmt: skip
+    spec = OccupationAnalysis(
+        label="Never", role="secondary", set="everyone", estimate="state occupation",
+        endpoint="state", end="survival", at=["70 d"], interval="log-log", confidence=0.95,
+        mean_until="50 d",
+    )  # fmt: skip
+    curve, mean = _held(history, spec)
+    assert estimate_at(curve, (70.0,))[0].value == 0
+    assert (mean.value, mean.low) == (0, None)
